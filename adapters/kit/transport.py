@@ -1,0 +1,154 @@
+"""Sending an HTTP request over shared, guarded connections: no redirects, no proxies, no retries, bounded replies."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from datetime import UTC
+from typing import Any
+
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+
+from adapters.kit.address import EgressPolicy
+from adapters.kit.auth import Outgoing
+from adapters.kit.connections import POOLS, carried_by
+from adapters.kit.errors import Blocked, Fault, Unsure
+from adapters.kit.faults import cut_off
+from adapters.kit.reply import Reply
+from adapters.kit.text import Message, N_
+from adapters.kit.tls import http_context
+from adapters.kit.wire import Wire
+
+_CHUNK = 65_536
+_HOSTS = 64
+_MOST_TRANSPORTS = 32
+
+
+class _Line(HTTPAdapter):
+    """requests' adapter over our pools.
+
+    It is called directly: a Session would add cookies, redirects and environment proxies, and cost as much again.
+    """
+
+    def __init__(self, ca_bundle: str | None, pool_size: int) -> None:
+        self._context = http_context(ca_bundle)
+        super().__init__(pool_connections=_HOSTS, pool_maxsize=pool_size, max_retries=0)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **how: Any) -> None:
+        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **how)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> tuple[Any, Any]:
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        # Naming the authorities here would make every new connection parse them again.
+        return host, {name: value for name, value in pool.items() if name not in {"ca_certs", "ca_cert_dir"}}
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002 - requests' signature
+        conn.cert_reqs = "CERT_REQUIRED"
+
+    def proxy_manager_for(self, proxy: Any, **proxy_kwargs: Any) -> Any:  # noqa: ARG002 - requests' signature
+        raise Blocked(N_("Proxies are not supported."))
+
+
+class Transport:
+    """Connections for one policy and one set of authorities, shared by every thread of the process."""
+
+    def __init__(self, policy: EgressPolicy, ca_bundle: str | None = None, pool_size: int = 10) -> None:
+        self.policy = policy
+        self._line = _Line(ca_bundle, pool_size)
+
+    def send(self, outgoing: Outgoing, wire: Wire) -> Reply:
+        """Send one request and read the whole reply; raises the Fault that describes what went wrong."""
+        self.policy.check_url(outgoing.target, ports=wire.ports)
+        watch = wire.begin()
+        try:
+            with carried_by(wire):
+                reply = self._exchange(_prepared(outgoing), wire)
+        finally:
+            cut = watch.disarm()
+        if cut:  # a cut looks like a proper end where the reply's length was not announced
+            raise cut_off(wire.deadline_bound)
+        wire.phase = "done"
+        return reply
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._line.close()
+
+    def _exchange(self, prepared: requests.PreparedRequest, wire: Wire) -> Reply:
+        status: int | None = None
+        timeout = (min(wire.connect_timeout_s, wire.remaining()), min(wire.read_timeout_s, wire.remaining()))
+        try:
+            response = self._line.send(prepared, stream=True, timeout=timeout, verify=True, proxies={})
+            status = response.status_code
+            body = _read(response, wire.body_limit)
+        except (
+            Fault,
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+            ValueError,
+        ) as problem:
+            named = wire.fault(problem)
+            named.vendor_status = status
+            raise named from None  # the libraries' texts hold the whole address, which may hold a secret
+        headers: CaseInsensitiveDict[str] = CaseInsensitiveDict(response.headers)
+        return Reply(status, headers, body, prepared.url or "", wire.clock.now().astimezone(UTC))
+
+
+def _prepared(outgoing: Outgoing) -> requests.PreparedRequest:
+    prepared = requests.PreparedRequest()
+    prepared.method = outgoing.method
+    prepared.url = outgoing.url
+    prepared.headers = CaseInsensitiveDict(outgoing.headers)
+    prepared.body = outgoing.body if "Content-Length" in prepared.headers else None
+    prepared.hooks = {"response": []}
+    return prepared
+
+
+def _read(response: requests.Response, limit: int) -> bytes:
+    body = bytearray()
+    whole = False
+    try:
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > limit:
+                text = Message.of(N_("The answer is larger than %(limit)s KiB."), limit=limit // 1024)
+                raise Unsure(text, code="RESPONSE_TOO_LARGE")
+        whole = True
+    finally:
+        if not whole:
+            response.close()
+    return bytes(body)
+
+
+_lock = threading.Lock()
+_transports: OrderedDict[tuple[EgressPolicy, str | None], Transport] = OrderedDict()
+
+
+def transport_for(policy: EgressPolicy, ca_bundle: str | None = None) -> Transport:
+    """Return the process's transport for this policy and these authorities."""
+    with _lock:
+        key = (policy, ca_bundle)
+        if key not in _transports:
+            _transports[key] = Transport(policy, ca_bundle)
+            if len(_transports) > _MOST_TRANSPORTS:
+                _transports.popitem(last=False)
+        _transports.move_to_end(key)
+        return _transports[key]
+
+
+def _forget() -> None:
+    """Drop connections inherited by a forked child: two processes talking over one socket mix up replies."""
+    global _lock  # noqa: PLW0603 - the parent's lock may have been held at the moment of the fork
+    _lock = threading.Lock()
+    _transports.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
