@@ -1,0 +1,68 @@
+"""Calls: make one and wait for it, read one back."""
+
+from __future__ import annotations
+
+from flask import Response, jsonify, request
+
+from adapters.kit import Message, N_
+from webapp.api import correlation
+from webapp.api.access import caller, scoped
+from webapp.api.area import area
+from webapp.api.bodies import json_object, query_parameters, validated
+from webapp.api.call_schemas import CallDetail, CallIn, CallOut
+from webapp.api.identifiers import number
+from webapp.api.problems import Problem
+from webapp.api.spec import documented
+from webapp.engine.result import Result
+from webapp.extensions import db, runtime
+
+blueprint = area("calls")
+
+
+@blueprint.post("/calls")
+@scoped("calls:write")
+@documented(
+    "Make a call",
+    "Calls",
+    body=CallIn,
+    answers={200: CallOut},
+    problems=(403, 404, 409, 422, 429, 500, 501, 502, 503, 504),
+    headers=("IdempotencyKey", "CorrelationId"),
+)
+def create() -> Response:
+    """Carried out on the first preferred service that can do it; the answer waits for the outcome."""
+    query_parameters(())
+    wanted = validated(CallIn, json_object())
+    # The call takes as long as the vendor does: no connection to the database is kept meanwhile.
+    db.session.close()
+    result = _made(wanted)
+    response = jsonify(result.to_dict())
+    response.headers["X-Correlation-Id"] = result.correlation_id
+    return response
+
+
+def _made(wanted: CallIn) -> Result:
+    return runtime().hub.call(
+        wanted.operation,
+        wanted.params,
+        prefer=wanted.service_type_preference,
+        point=wanted.integration_point,
+        deadline_ms=wanted.deadline_ms,
+        call_key=request.headers.get("Idempotency-Key"),
+        correlation_id=wanted.correlation_id or correlation.current(),
+        caller=caller().actor,
+        duplicates=wanted.duplicates,
+    )
+
+
+@blueprint.get("/calls/<call_id>")
+@scoped("calls:read")
+@documented("Read a call", "Calls", answers={200: CallDetail}, problems=(404,))
+def show(call_id: str) -> Response:
+    """Its outcome, every attempt, and why each candidate was used or skipped."""
+    query_parameters(())
+    key = number(call_id)
+    call = runtime().log.call(key) if key is not None else None
+    if call is None:
+        raise Problem("NOT_FOUND", Message.of(N_("There is no such call.")))
+    return jsonify(call.to_dict())

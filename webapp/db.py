@@ -1,0 +1,146 @@
+"""Databases: engines for SQLite and PostgreSQL, write transactions and migrations."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.orm import Session, sessionmaker
+
+BUSY_TIMEOUT_MS = 10_000
+# A request of each of the threads may hold a session of its own beside that of its page.
+POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20}
+MIGRATIONS = Path(__file__).parent / "migrations"
+# Statements that leave a SQLite file as it is, or that cannot run inside a transaction.
+_READS = ("SELECT", "PRAGMA", "EXPLAIN", "VALUES", "VACUUM", "ATTACH", "DETACH")
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def make_engine(url: str) -> Engine:
+    """Make an engine for a SQLite file or a PostgreSQL database, safe to use after a fork."""
+    if make_url(url).get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, **POOL)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "before_cursor_execute", _begin_before_write)
+    else:
+        engine = create_engine(url, pool_pre_ping=True, **POOL)
+    _engines.add(engine)
+    return engine
+
+
+def make_sessions(engine: Engine) -> sessionmaker[Session]:
+    """Make the factory of short sessions; what they loaded stays readable after their commit."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Leave transactions to us, and make SQLite keep the promises its schema makes."""
+    connection.isolation_level = None
+    for pragma in (f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON", "synchronous = NORMAL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_before_write(connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
+    """Take SQLite's write lock before the first write of a transaction, never by upgrading a read.
+
+    Reads before it each see what is committed, as on PostgreSQL; a read that upgrades would fail at once
+    whenever another process writes, however long the busy timeout.
+    """
+    if _writes(statement):
+        _take_write_lock(connection)
+
+
+def _writes(statement: str) -> bool:
+    head = statement.lstrip().upper()
+    if head.startswith("WITH"):
+        return any(f" {word} " in head for word in ("INSERT", "UPDATE", "DELETE"))
+    return not head.startswith(_READS)
+
+
+def _take_write_lock(connection: Connection) -> None:
+    raw: Any = connection.connection.dbapi_connection
+    if not raw.in_transaction:
+        raw.execute("BEGIN IMMEDIATE")
+
+
+def begin_write(session: Session, name: str) -> None:
+    """Let no two transactions that name the same thing run at once, from here to the commit.
+
+    For what reads before it writes: the next revision, the head of the audit chain, the active data key.
+    SQLite has one write lock for everything; PostgreSQL gets an advisory lock of that name.
+    """
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        _take_write_lock(connection)
+    else:
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
+@contextmanager
+def locked_file(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock between processes of this machine; it ends with the process at the latest."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to the newest migration; any number of processes may try at once."""
+    from alembic import command  # noqa: PLC0415 - only starting and migrating need it
+    from alembic.config import Config as AlembicConfig  # noqa: PLC0415
+
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with _one_at_a_time(engine), engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+
+
+@contextmanager
+def _one_at_a_time(engine: Engine) -> Iterator[None]:
+    if engine.dialect.name == "sqlite":
+        with locked_file(Path(f"{engine.url.database}.lock")):
+            yield
+        return
+    number = int.from_bytes(b"pbmigr")
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": number})
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": number})
+            connection.commit()
+
+
+def is_migrated(engine: Engine) -> bool:
+    """Whether the schema is that of the newest migration."""
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - as above
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_heads()
+    return set(current) == set(ScriptDirectory(str(MIGRATIONS)).get_heads())
+
+
+def _forget_connections() -> None:
+    """A forked child must not speak over the sockets of its parent."""
+    for engine in list(_engines):
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_connections)

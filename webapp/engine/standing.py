@@ -1,0 +1,112 @@
+"""How a service stands at its gates now: breaker, rest, quotas, and an operator's word; for pages and API."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from webapp.engine import breaker
+from webapp.engine.overrides import in_force
+from webapp.engine.quota import UNIT, rules_of, used
+from webapp.models.service import ThirdPartyServiceConfiguration as Service
+
+if TYPE_CHECKING:
+    from webapp.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """One quota: what it counts, in which window, how much of it is used."""
+
+    counts: str
+    window: str
+    used: float
+    limit: float
+
+    @property
+    def percent(self) -> int:
+        """Whole percent, rounded down."""
+        return int(100 * self.used / self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of state of the breaker, and the counts that led to it."""
+
+    at: datetime
+    before: str
+    after: str
+    reason: str
+    calls: int
+    failures: int
+    slow: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`state` is closed, open, half_open, forced_open or forced_closed; seconds are 0 when nothing is waited for."""
+
+    state: str
+    since: datetime | None
+    wait_s: int
+    rest_s: int
+    calls: int
+    failures: int
+    slow: int
+    override: Mapping[str, Any] | None
+    changes: tuple[Change, ...]
+    quotas: tuple[Spending, ...]
+    degraded: bool
+
+
+def standing(runtime: Runtime, service: Service) -> Standing:
+    """Look, without taking or changing anything."""
+    key = service.service_id
+    docs, now = runtime.state.read([f"breaker:{key}"])
+    doc = docs[0]
+    override = in_force(service.breaker_override, runtime.clock.now())
+    calls, failures, slow = breaker.totals(doc)
+    own = doc["state"] if doc else breaker.CLOSED
+    return Standing(
+        state=f"forced_{override['state']}" if override else own,
+        since=_moment(override["at"] if override else doc["since"] if doc else None),
+        wait_s=0 if override else math.ceil(breaker.wait_of(doc, now)),
+        rest_s=math.ceil(runtime.gates.limiter.cool_s(key)),
+        calls=calls,
+        failures=failures,
+        slow=slow,
+        override=override,
+        changes=tuple(_change(line) for line in reversed(doc["story"] if doc else [])),
+        quotas=tuple(_spendings(runtime, service)),
+        degraded=bool(getattr(runtime.state, "degraded", False)),
+    )
+
+
+def _spendings(runtime: Runtime, service: Service) -> Iterator[Spending]:
+    """Every quota of the whole service; those of single recipients are not listed."""
+    quotas = service.quotas or {}
+    priced = {"*": 1 / UNIT} if quotas.get("money") else {}
+    rules = list(rules_of({**quotas, "prices": priced}, service.service_id, "*"))
+    if not rules:
+        return
+    docs, now = runtime.state.read([rule.key for rule in rules])
+    for rule, doc in zip(rules, docs, strict=True):
+        counts = "money" if ":money:" in rule.key else "calls"
+        unit = UNIT if counts == "money" else 1
+        yield Spending(counts, rule.window, used(doc, now, rule) / unit, rule.limit / unit)
+
+
+def _change(line: Mapping[str, Any]) -> Change:
+    return Change(
+        datetime.fromtimestamp(line["at"], UTC), line["from"], line["to"], line["reason"],
+        line["calls"], line["failures"], line["slow"],
+    )  # fmt: skip
+
+
+def _moment(value: float | str | None) -> datetime | None:
+    if value is None:
+        return None
+    return datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)

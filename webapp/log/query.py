@@ -1,0 +1,226 @@
+"""The one door to the call log: everything that writes or reads its tables comes through here."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from adapters.kit import Clock
+from webapp.log.batch import Batch
+from webapp.log.bodies import pack, unpack
+from webapp.log.entries import Bodies, CallEntry, ErrorCount, LogEntry, Page, ServiceStats
+from webapp.log.filters import LogFilter, decode_cursor, encode_cursor
+from webapp.log.housekeeping import close_orphans, prune
+from webapp.log.points import PointUse, points_of
+from webapp.log.stats import service_series, service_stats, success_rates, top_errors
+from webapp.log.tables import call_bodies, call_logs, calls
+from webapp.log.tail import merged
+from webapp.log.unknown import unknown_calls
+from webapp.log.usage import points
+
+_ENTRY_COLUMNS = tuple(call_logs.c[name] for name in LogEntry.__dataclass_fields__)
+_CALL_MEMBERS = tuple(
+    name for name in CallEntry.__dataclass_fields__ if name not in {"attempt_count", "attempts", "candidates"}
+)
+LIMIT_MAX = 200
+
+
+class LogStore:
+    """Calls, attempts and bodies. Each method is one short transaction of its own."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        derive: Callable[[bytes], bytes],
+        settle: Callable[[], object] = lambda: None,
+        tail: Callable[[int], Batch] = lambda _call_id: Batch(),
+    ) -> None:
+        """`derive` gives the key under which recipients are hashed (`Vault.derive`).
+
+        `settle` brings what this process wrote into the tables, so that it reads its own words; `tail` gives what
+        waits of a call in the journals of all processes.
+        """
+        self._engine = engine
+        self._clock = clock
+        self._derive = derive
+        self._settle = settle
+        self._tail = tail
+
+    # Written by the recorder.
+
+    def open_call(self, values: Mapping[str, object]) -> bool:
+        """Write the row of a call that begins; False when its caller already used that call key."""
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(insert(calls), dict(values))
+        except IntegrityError:
+            return False
+        return True
+
+    def insert_begin(self, values: Mapping[str, object]) -> None:
+        """Write the row of an attempt that is about to be sent."""
+        with self._engine.begin() as connection:
+            connection.execute(insert(call_logs), dict(values))
+
+    def insert_end(
+        self,
+        log_id: int,
+        values: Mapping[str, object],
+        bodies: Bodies | None = None,
+        call: tuple[int, Mapping[str, object]] | None = None,
+    ) -> None:
+        """Complete the row of an attempt, with its bodies and (when it was the last) its call, in one go."""
+        with self._engine.begin() as connection:
+            connection.execute(update(call_logs).where(call_logs.c.log_id == log_id), dict(values))
+            if bodies:
+                connection.execute(insert(call_bodies), pack(log_id, bodies))
+            if call:
+                call_id, changes = call
+                connection.execute(update(calls).where(calls.c.call_id == call_id), dict(changes))
+
+    def close_call(self, call_id: int, values: Mapping[str, object]) -> None:
+        """Complete the row of a call that ended outside an attempt."""
+        with self._engine.begin() as connection:
+            connection.execute(update(calls).where(calls.c.call_id == call_id), dict(values))
+
+    # Read by pages, API and command line.
+
+    def search(self, wanted: LogFilter, limit: int = 50, cursor: str | None = None) -> Page:
+        """Attempts that match, newest first. Raises FilterInvalid for a foreign cursor."""
+        limit = max(1, min(limit, LIMIT_MAX))
+        query = select(*_ENTRY_COLUMNS).where(*wanted.conditions(self.hash_recipient))
+        if cursor:
+            query = query.where(call_logs.c.log_id < decode_cursor(cursor))
+        query = query.order_by(call_logs.c.log_id.desc()).limit(limit + 1)
+        with self._reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        items = tuple(LogEntry(**row) for row in rows[:limit])
+        return Page(items, encode_cursor(items[-1].log_id) if len(rows) > limit else None)
+
+    def get(self, log_id: int) -> LogEntry | None:
+        """One attempt."""
+        query = select(*_ENTRY_COLUMNS).where(call_logs.c.log_id == log_id)
+        with self._reading() as connection:
+            row = connection.execute(query).mappings().first()
+        return LogEntry(**row) if row else None
+
+    def bodies(self, log_id: int) -> Bodies | None:
+        """The redacted headers and bodies of an attempt, while they are kept."""
+        with self._reading() as connection:
+            row = (
+                connection.execute(select(call_bodies).where(call_bodies.c.log_id == log_id))
+                .mappings()
+                .first()
+            )
+        return unpack(row) if row else None
+
+    def call(self, call_id: int) -> CallEntry | None:
+        """One call with all its attempts, oldest first; also what is not in the tables yet."""
+        attempts = select(*_ENTRY_COLUMNS).where(call_logs.c.call_id == call_id)
+        with self._reading() as connection:
+            row = connection.execute(select(calls).where(calls.c.call_id == call_id)).mappings().first()
+            rows = {one["log_id"]: one for one in connection.execute(attempts).mappings()}
+        told = Batch() if row and row["finished_at"] else self._tail(call_id)
+        call = merged(row, told.calls.get(call_id) or told.call_changes.get(call_id))
+        if call is None:
+            return None
+        waiting = told.rows | told.row_changes
+        found = (merged(rows.get(log_id), waiting.get(log_id)) for log_id in sorted({*rows, *waiting}))
+        return _call_entry(call, tuple(_entry(attempt) for attempt in found if attempt))
+
+    def call_of_key(self, key_hash: str) -> RowMapping | None:
+        """The row of the call that holds this key."""
+        with self._reading() as connection:
+            return connection.execute(select(calls).where(calls.c.call_key == key_hash)).mappings().first()
+
+    def unknown_calls(self, since: int) -> Sequence[RowMapping]:
+        """Rows of calls from this id on that ended unknown and are not on the reconcile list; at most 200."""
+        with self._reading() as connection:
+            return unknown_calls(connection, since)
+
+    def release_key(self, call_id: int) -> None:
+        """Let the key of a call be used again."""
+        self.close_call(call_id, {"call_key": None})
+
+    def stats(self, service_id: str, hours: int) -> ServiceStats:
+        """How a service did over the last hours, from its newest attempts."""
+        with self._reading() as connection:
+            return service_stats(connection, service_id, hours, self._since(hours))
+
+    def series(self, service_id: str, hours: int, step: timedelta) -> list[tuple[int, int]]:
+        """Succeeded and failed attempts of a service in each step of the last hours, oldest first."""
+        count = timedelta(hours=hours) // step
+        with self._reading() as connection:
+            return service_series(connection, service_id, self._since(hours), step, count)
+
+    def points(self, service_id: str, hours: int = 24) -> list[tuple[str | None, int]]:
+        """The integration points that called a service, with how many calls, the busiest first."""
+        with self._engine.connect() as connection:
+            return points(connection, service_id, self._since(hours))
+
+    def success_rates(self, hours: int = 24) -> dict[str, tuple[int, int]]:
+        """For each service with traffic: attempts that ended and how many succeeded."""
+        with self._reading() as connection:
+            return success_rates(connection, self._since(hours))
+
+    def top_errors(self, service_id: str, hours: int = 24, limit: int = 5) -> list[ErrorCount]:
+        """What went wrong most at a service, by code and endpoint."""
+        with self._reading() as connection:
+            return top_errors(connection, service_id, self._since(hours), limit)
+
+    def points_of(self, via: str) -> Sequence[PointUse]:
+        """The integration points that named this route lately, the busiest first."""
+        with self._reading() as connection:
+            return points_of(connection, via)
+
+    # Kept in order by the monitor.
+
+    def close_orphans(self, older_than: timedelta) -> int:
+        """Give an end to attempts and calls whose process died; returns how many attempts."""
+        with self._engine.begin() as connection:
+            return close_orphans(connection, self._clock.now(), older_than)
+
+    def prune(self, *, bodies_older_than: timedelta, rows_older_than: timedelta) -> tuple[int, int]:
+        """Delete old bodies and old rows in slices, so that calls go on meanwhile; returns how many of each."""
+        now = self._clock.now()
+        return prune(self._engine, bodies_before=now - bodies_older_than, rows_before=now - rows_older_than)
+
+    def hash_recipient(self, recipient: str) -> str:
+        """The blind form of an address or number: equal for equal recipients, useless without our key."""
+        return hmac.new(
+            self._recipient_key, recipient.strip().casefold().encode(), hashlib.sha256
+        ).hexdigest()[:32]
+
+    @cached_property
+    def _recipient_key(self) -> bytes:
+        return self._derive(b"recipient-hash")
+
+    def _reading(self) -> Connection:
+        self._settle()
+        return self._engine.connect()
+
+    def _since(self, hours: int) -> datetime:
+        return self._clock.now() - timedelta(hours=hours)
+
+
+def _entry(row: Mapping[str, Any]) -> LogEntry:
+    values: dict[str, Any] = {name: row.get(name) for name in LogEntry.__dataclass_fields__}
+    return LogEntry(**values | {"sandbox": bool(row.get("sandbox"))})
+
+
+def _call_entry(row: Mapping[str, Any], attempts: tuple[LogEntry, ...]) -> CallEntry:
+    members: dict[str, Any] = {name: row.get(name) for name in _CALL_MEMBERS}
+    return CallEntry(
+        **members,
+        attempt_count=row.get("attempts") or 0,
+        candidates=tuple(row.get("candidates") or ()),
+        attempts=attempts,
+    )

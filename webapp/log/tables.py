@@ -1,0 +1,127 @@
+"""The tables of the call log, declared once; they live on the same metadata as the models."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    false,
+    text,
+)
+
+from webapp.models.base import Base, BigId, Json, UTCDateTime, Uuid
+
+# One row per call: what the caller asked for and what came of it.
+calls = Table(
+    "calls",
+    Base.metadata,
+    Column("call_id", BigId, primary_key=True, autoincrement=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("finished_at", UTCDateTime),
+    Column("operation", String(80), nullable=False),
+    Column("contract", String(80)),
+    Column("outcome", String(12), nullable=False),  # pending, succeeded, failed or unknown
+    Column("integration_point", String(120)),
+    Column("correlation_id", String(128)),
+    Column("caller", Text),
+    Column("service_id", Uuid),
+    Column("service_type", String(80)),
+    Column("code", String(60)),
+    Column("effect", String(10)),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("duration_ms", Integer),
+    Column("deadline_ms", Integer),
+    Column("call_key", String(64)),  # hash of the caller's idempotency key
+    Column("request_hash", String(64)),  # tells a repeated request from another one under the same key
+    Column("result", Json),
+    Column("candidates", Json),
+    Column("problem", Json),
+    Column("trace", String(80)),  # the steps it took, a letter each: see webapp.engine.trace
+    Index("ix_calls_correlation_id", "correlation_id"),
+    Index("uq_calls_call_key", "call_key", unique=True),
+    Index(
+        "ix_calls_unknown",
+        "call_id",
+        sqlite_where=text("outcome = 'unknown'"),
+        postgresql_where=text("outcome = 'unknown'"),
+    ),
+)
+
+# One row per attempt or local rejection: the seed's IntegrationCallLog. A service may be gone before its rows,
+# and the log may move to a store of its own, so service_id and call_id are plain columns.
+call_logs = Table(
+    "call_logs",
+    Base.metadata,
+    Column("log_id", BigId, primary_key=True, autoincrement=False),
+    Column("call_id", BigId, nullable=False),
+    Column("service_id", Uuid),
+    Column("service_type", String(80)),
+    Column("config_version", Integer),
+    Column("request_timestamp", UTCDateTime, nullable=False),
+    Column("response_timestamp", UTCDateTime),
+    Column("duration_ms", Integer),
+    Column("request_endpoint", Text),
+    Column("response_status_code", Integer),
+    Column("is_success", Boolean),  # null while the attempt is under way
+    Column("error_message", Text),
+    Column("correlation_id", String(128)),
+    Column("attempt_no", Integer, nullable=False, server_default="1"),
+    Column("candidate_no", Integer, nullable=False, server_default="1"),
+    Column("kind", String(12), nullable=False, server_default="attempt"),  # attempt, local, health or test
+    Column("operation", String(80)),
+    Column("contract", String(80)),
+    Column("integration_point", String(120)),
+    Column("caller", Text),
+    Column("outcome", String(12), nullable=False),  # pending, succeeded, failed or unknown
+    Column("effect", String(10)),
+    Column("code", String(60)),
+    Column("phase", String(12)),
+    Column("safety", String(12)),
+    Column("recipient_mask", Text),
+    Column("recipient_hash", String(64)),
+    Column("vendor_code", Text),
+    Column("vendor_message", Text),
+    Column("vendor_request_id", Text),
+    Column("retry_after_ms", Integer),
+    Column("bytes_out", Integer),
+    Column("bytes_in", Integer),
+    Column("next", String(12)),  # retry, failover or stop
+    Column("sandbox", Boolean, nullable=False, server_default=false()),
+    Index("ix_call_logs_service_id_log_id", "service_id", "log_id"),
+    Index(
+        "ix_call_logs_failures",
+        "log_id",
+        sqlite_where=text("is_success = 0"),
+        postgresql_where=text("is_success = false"),
+    ),
+    Index("ix_call_logs_correlation_id", "correlation_id"),
+    Index("ix_call_logs_recipient_hash", "recipient_hash"),
+    Index("ix_call_logs_call_id", "call_id"),
+)
+
+# Bodies and headers, redacted and compressed, apart from the rows that lists read.
+call_bodies = Table(
+    "call_bodies",
+    Base.metadata,
+    Column(
+        "log_id",
+        BigId,
+        ForeignKey("call_logs.log_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("request_headers", LargeBinary),
+    Column("request_payload", LargeBinary),
+    Column("response_headers", LargeBinary),
+    Column("response_payload", LargeBinary),
+    Column("compressed", String(10)),  # the name of the compression, null when there is none
+)
+
+IntegrationCallLog = call_logs

@@ -1,0 +1,1 @@
+"""Migrations of the database, run by `flask --app wsgi init`."""

@@ -1,0 +1,165 @@
+"""The clockwork: every process tries for the lease, the one that holds it does the periodic work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import SQLAlchemyError
+
+from webapp.engine import reconcile
+from webapp.engine.deadline import MOST_MS
+from webapp.engine.lookups import look_up_due
+from webapp.monitor import credentials, incidents, rollup, selftest, windows
+from webapp.monitor.delivery import deliver
+from webapp.monitor.lease import LeaderLease
+from webapp.monitor.raising import raise_alerts
+from webapp.monitor.sweep import Sweep
+from webapp.vault import audit, jobs
+from webapp.vault.anchor import EVERY_S as ANCHOR_S
+from webapp.vault.heartbeat import BEAT_S, Heartbeat
+from webapp.vault.upkeep import upkeep
+
+if TYPE_CHECKING:
+    from webapp.runtime import Runtime
+
+SWEEP_S, LEASE_S, LATE_S, ORPHANS_S = 2, 10, 5, 60
+KEYS_S, CREDENTIALS_S = 3600, 300
+RETENTION = timedelta(hours=24)
+_FIRST_RETENTION = timedelta(minutes=10)
+# No attempt lasts longer than the longest deadline; what is open a minute after that has no process any more.
+ORPHANED_AFTER = timedelta(milliseconds=MOST_MS) + timedelta(seconds=60)
+_log = logging.getLogger(__name__)
+
+
+class Monitor:
+    """The periodic work of one process. Start it after a fork, stop it before the end."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._heartbeat = Heartbeat(runtime)
+        self.lease = LeaderLease(runtime.engine, runtime.clock)
+        self._sweep = Sweep(runtime, may_write=lambda: self.lease.held)
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(6)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 30},
+        )
+
+    def start(self) -> None:
+        """Begin at once with trying for the lease and, with it, with the checks that are due."""
+        now = self._runtime.clock.now()
+        self._every(LEASE_S, self.lead, now)
+        self._every(SWEEP_S, self.sweep, now + timedelta(seconds=1))
+        self._every(LATE_S, self.alert, now + timedelta(seconds=3))
+        self._every(ORPHANS_S, self.keep_history, now + timedelta(seconds=30))
+        self._every(ORPHANS_S, self.close_orphans, now + timedelta(seconds=5))
+        self._every(LATE_S, self._runtime.recorder.write_late, None)
+        self._every(ANCHOR_S, lambda: audit.keep_head(self._runtime), None)
+        self._every(LATE_S, self.ask_vendors, now + timedelta(seconds=2))
+        self._every(ORPHANS_S, self.keep_reconcile_list, now + timedelta(seconds=10))
+        self._every(int(RETENTION.total_seconds()), self.prune, now + _FIRST_RETENTION)
+        self._every(BEAT_S, self._heartbeat.beat, now)
+        self._every(LATE_S, self.run_key_jobs, now + timedelta(seconds=2))
+        self._every(KEYS_S, self.keep_keys, now + timedelta(minutes=5))
+        self._every(CREDENTIALS_S, self.keep_credentials, now + timedelta(seconds=15))
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Begin nothing more and give the lease back; running checks end by their own deadline."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        self._sweep.close()
+        self._quietly(self.lease.release)
+        self._quietly(self._heartbeat.stop)
+
+    def lead(self) -> bool:
+        """Try for the lease, or keep it."""
+        before = self.lease.held
+        taken = self.lease.take()
+        if taken and not before:
+            _log.info("This process looks after the scheduled work now.")
+        return taken
+
+    def sweep(self) -> int:
+        """Begin the checks that are due and write down those that ended, if this process leads.
+
+        Returns how many were begun.
+        """
+        if not self.lease.held:
+            return 0
+        begun = self._sweep.turn()
+        if self._sweep.wrote:
+            incidents.follow(self._runtime)
+        return begun
+
+    def alert(self) -> int:
+        """Raise and deliver alerts, if this process leads; returns how many messages went out."""
+        if not self.lease.held:
+            return 0
+        raise_alerts(self._runtime)
+        return deliver(self._runtime)
+
+    def keep_history(self) -> int:
+        """Sum checks up, tell health of maintenance and look at the alert channels; returns how many rows."""
+        if not self.lease.held:
+            return 0
+        with self._runtime.sessions() as session:
+            windows.apply(session, self._runtime)
+            session.commit()
+        selftest.self_test(self._runtime)
+        return rollup.roll_up(self._runtime)
+
+    def close_orphans(self) -> int:
+        """Give an end to what dead processes left open, if this process leads; returns how many attempts."""
+        return self._runtime.log.close_orphans(ORPHANED_AFTER) if self.lease.held else 0
+
+    def run_key_jobs(self) -> int:
+        """Rotate, rewrap or examine what somebody asked for; of several processes, one gets each job."""
+        return jobs.run_due(self._runtime, self._heartbeat.id)
+
+    def keep_keys(self) -> None:
+        """Finish what rotations left, and replace worn keys, if this process leads."""
+        if self.lease.held:
+            upkeep(self._runtime)
+
+    def keep_credentials(self) -> int:
+        """Wipe what stood by long enough and announce what ends, if this process leads; returns how many of both."""
+        return credentials.wipe(self._runtime) + credentials.announce(self._runtime) if self.lease.held else 0
+
+    def ask_vendors(self) -> int:
+        """Ask what became of calls nobody knows about, if this process leads; returns how many were asked about."""
+        return look_up_due(self._runtime) if self.lease.held else 0
+
+    def keep_reconcile_list(self) -> int:
+        """Put calls on the reconcile list that nobody could, and take old ones off, if this process leads."""
+        return (
+            reconcile.collect(self._runtime) + reconcile.forget_old(self._runtime) if self.lease.held else 0
+        )
+
+    def prune(self) -> tuple[int, int]:
+        """Delete bodies and rows that are past their time, if this process leads; returns how many of each."""
+        if not self.lease.held:
+            return 0, 0
+        rollup.prune(self._runtime)
+        selftest.forget(self._runtime)
+        config = self._runtime.config
+        return self._runtime.log.prune(
+            bodies_older_than=timedelta(days=config.log_body_retention_days),
+            rows_older_than=timedelta(days=config.log_retention_days),
+        )
+
+    def _every(self, seconds: int, work: Callable[[], object], first: datetime | None) -> None:
+        when = {} if first is None else {"next_run_time": first}
+        self._scheduler.add_job(lambda: self._quietly(work), "interval", seconds=seconds, **when)
+
+    def _quietly(self, work: Callable[[], object]) -> None:
+        """A store that is away for a while is tried again at the next turn."""
+        try:
+            work()
+        except SQLAlchemyError as error:
+            _log.warning("Periodic work is put off, the database did not answer: %s", type(error).__name__)

@@ -1,0 +1,1 @@
+"""Services as people configure them: drafts, saving, revisions, tests and named routes."""

@@ -1,0 +1,96 @@
+"""The pages: one blueprint per area, and what all templates share."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+from flask import Flask, request, url_for
+from markupsafe import Markup
+
+from webapp.web import access, assets, charts, errors, i18n, macros, nav, security, states
+from webapp.web.assets import SOURCES
+from webapp.web.hx import csp_nonce, htmx, hx
+
+# Each module offers `blueprint`; the style guide only exists in debug.
+AREAS = (
+    "setup",
+    "auth",
+    "staff",
+    "home",
+    "preferences",
+    "account",
+    "my_sessions",
+    "second_factor",
+    "step_up",
+    "join",
+    "users",
+    "tokens",
+    "audit",
+    "settings",
+    "system",
+    "catalog",
+    "testing",
+    "switching",
+    "breaker",
+    "integrations",
+    "revisions",
+    "staging",
+    "expirations",
+    "health",
+    "maintenance",
+    "alerts",
+    "badges",
+    "status",
+    "routes",
+    "drills",
+    "logs",
+    "problems",
+    "reconcile",
+)
+
+
+def register(app: Flask) -> None:
+    """Install the pages in an application."""
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    for part in (access, security, errors, i18n, macros, assets):
+        part.register(app)
+    htmx.init_app(app)
+    app.jinja_env.globals.update(
+        charts=charts,
+        csp_nonce=csp_nonce,
+        hx=hx,
+        places=nav.places,
+        sprite=sprite,
+        stage_label=states.stage_label,
+        state_of=states.state_of,
+        theme=theme,
+        density=density,
+        url_with=url_with,
+    )
+    for area in (*AREAS, "styleguide") if app.debug else AREAS:
+        app.register_blueprint(importlib.import_module(f"webapp.web.{area}").blueprint)
+
+
+@cache
+def sprite() -> Markup:
+    """All icons, to stand once in each page; our own file, so its markup is trusted."""
+    return Markup((SOURCES / "icons.svg").read_text(encoding="utf-8"))  # noqa: S704
+
+
+def theme() -> str:
+    """The colours this browser wants: `auto`, `light` or `dark`."""
+    chosen = request.cookies.get("theme", "auto")
+    return chosen if chosen in {"light", "dark"} else "auto"
+
+
+def density() -> str:
+    """The height of rows: `comfortable` or `compact`."""
+    return "compact" if request.cookies.get("density") == "compact" else "comfortable"
+
+
+def url_with(**changes: object) -> str:
+    """The address of this page with some arguments of its query changed; None takes one out."""
+    arguments = {**request.args.to_dict(flat=False), **changes}
+    kept = {name: value for name, value in arguments.items() if value not in (None, "", [])}
+    return url_for(request.endpoint or "home.index", **{**(request.view_args or {}), **kept})

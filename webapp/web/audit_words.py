@@ -1,0 +1,96 @@
+"""The actions of the audit in words; one without words is shown by its name."""
+
+from __future__ import annotations
+
+from flask_babel import gettext
+
+from adapters.kit import N_
+
+AREAS: dict[str, str] = {
+    "service": N_("Everything about services"),
+    "route": N_("Everything about routes"),
+    "user": N_("Everything about people"),
+    "token": N_("Everything about tokens"),
+    "key": N_("Everything about keys"),
+    "mfa": N_("Everything about second steps"),
+    "session": N_("Everything about sessions"),
+    "secret": N_("Everything about secrets"),
+    "breaker": N_("Everything about breakers"),
+    "maintenance": N_("Everything about maintenance"),
+    "reconcile": N_("Everything about reconciling"),
+}
+
+WORDS: dict[str, str] = {
+    "sign_in": N_("Signed in"),
+    "sign_in.failed": N_("Failed to sign in"),
+    "sign_out": N_("Signed out"),
+    "session.step_up": N_("Confirmed their identity"),
+    "session.end": N_("Signed a browser out"),
+    "session.end_others": N_("Signed other browsers out"),
+    "mfa.enable": N_("Set up a second step"),
+    "mfa.failed": N_("Gave a wrong code"),
+    "mfa.recovery": N_("Used a recovery code"),
+    "mfa.codes": N_("Made new recovery codes"),
+    "mfa.remove": N_("Removed a second step"),
+    "user.create": N_("Added a person"),
+    "user.link": N_("Linked an account to the sign-in provider"),
+    "user.role": N_("Changed a role"),
+    "user.disable": N_("Disabled a person"),
+    "user.enable": N_("Enabled a person"),
+    "user.password": N_("Set a password"),
+    "user.password_reset": N_("Reset a password"),
+    "user.sign_out": N_("Signed a person out"),
+    "token.issue": N_("Made a token"),
+    "token.revoke": N_("Revoked a token"),
+    "service.create": N_("Added a service"),
+    "service.update": N_("Changed a service"),
+    "service.enable": N_("Enabled a service"),
+    "service.disable": N_("Disabled a service"),
+    "service.delete": N_("Deleted a service"),
+    "service.undelete": N_("Brought a service back"),
+    "service.restore": N_("Restored a service"),
+    "service.duplicate": N_("Duplicated a service"),
+    "service.test": N_("Tested a service"),
+    "secret.stage": N_("Gave the next value of a secret"),
+    "secret.discard": N_("Threw away the next value of a secret"),
+    "secret.promote": N_("Put the next value of a secret to use"),
+    "secret.wipe": N_("Wiped the previous value of a secret"),
+    "breaker.open": N_("Took a service out of use"),
+    "breaker.close": N_("Had every call passed to a service"),
+    "breaker.reset": N_("Let the breaker decide again"),
+    "maintenance.create": N_("Planned maintenance"),
+    "maintenance.end": N_("Ended maintenance"),
+    "incident.acknowledge": N_("Took over an incident"),
+    "alert_channel.create": N_("Added an alert channel"),
+    "alert_channel.update": N_("Changed an alert channel"),
+    "alert_channel.delete": N_("Deleted an alert channel"),
+    "alert_rule.create": N_("Added an alert rule"),
+    "alert_rule.update": N_("Changed an alert rule"),
+    "alert_rule.delete": N_("Deleted an alert rule"),
+    "badges.renew": N_("Gave badges new addresses"),
+    "status_page.switch": N_("Switched the public status page"),
+    "reconcile.succeeded": N_("Said that a call was done"),
+    "reconcile.failed": N_("Said that a call was not done"),
+    "reconcile.resent": N_("Sent a call once more"),
+    "route.create": N_("Added a route"),
+    "route.update": N_("Changed a route"),
+    "route.delete": N_("Deleted a route"),
+    "route.drill": N_("Ran a drill"),
+    "key.added": N_("Added a key"),
+    "key.promoted": N_("Put a key to use"),
+    "key.retired": N_("Retired a key"),
+    "key.destroyed": N_("Destroyed a key"),
+    "key.rewrap": N_("Had data keys wrapped anew"),
+    "key.rotate": N_("Had data keys replaced"),
+    "key.reencrypt": N_("Had secrets sealed anew"),
+    "key.doctor": N_("Had all secrets examined"),
+    "key.exported": N_("Saved the keys in a file"),
+    "key.imported": N_("Brought keys from a file"),
+    "key.cache_flushed": N_("Had data keys forgotten"),
+    "audit.reanchor": N_("Took the audit as it was"),
+}
+
+
+def in_words(action: str) -> str:
+    """Say an action in the reader's language."""
+    return gettext(WORDS[action]) if action in WORDS else action
