@@ -1,0 +1,275 @@
+/* What pages do beyond links, forms and htmx. One block per feature; every word shown comes from the page.
+   Nothing here is needed to reach or change anything: without it the same links and forms work. */
+"use strict";
+
+const find = (selector, root = document) => root.querySelector(selector);
+const findAll = (selector, root = document) => [...root.querySelectorAll(selector)];
+const on = (type, selector, act) =>
+  document.addEventListener(type, (event) => {
+    const element = event.target.closest?.(selector);
+    if (element) act(element, event);
+  });
+const typing = (element) => element?.matches?.("input, textarea, select, [contenteditable]");
+
+/* Time zone: told to the server once, and again when the traveller has moved. */
+{
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && !document.cookie.includes(`timezone=${encodeURIComponent(zone)}`) && !document.cookie.includes(`timezone=${zone}`)) {
+    const secure = location.protocol === "https:" ? ";secure" : "";
+    document.cookie = `timezone=${zone};path=/;max-age=31536000;samesite=lax${secure}`;
+  }
+}
+
+/* Notices in the corner: from the page itself after a redirect, or from the event `toast` of an htmx answer. */
+{
+  const LIMIT = 3;
+  const LASTS_MS = 6000;
+
+  const settle = (toast) => {
+    if (find("form:not([hidden])", toast) || toast.matches(".tone-bad")) return; // what asks for an answer stays
+    setTimeout(() => toast.remove(), LASTS_MS);
+  };
+  const show = ({ text, tone = "ok", undo, undo_label: label }) => {
+    const toast = find("#toast-template").content.firstElementChild.cloneNode(true);
+    toast.classList.add(`tone-${tone}`);
+    find("p", toast).textContent = text;
+    find("use", toast).setAttribute("href", { bad: "#i-octagon", warn: "#i-triangle" }[tone] ?? "#i-tick");
+    if (undo) {
+      const form = find("form", toast);
+      form.action = undo;
+      form.hidden = false;
+      find("button", form).textContent = label;
+    }
+    const corner = find("#toasts");
+    corner.append(toast);
+    while (corner.children.length > LIMIT) corner.firstElementChild.remove();
+    settle(toast);
+  };
+  findAll("[data-toast]").forEach(settle);
+  document.addEventListener("toast", (event) => show(event.detail));
+}
+
+/* Anything that closes: toasts, banners, dialogs. */
+on("click", "[data-close]", (button, event) => {
+  const dialog = button.closest("dialog");
+  if (dialog && button.type === "submit") return;
+  event.preventDefault();
+  if (dialog) dialog.close();
+  else button.closest(".toast, .banner")?.remove();
+});
+
+/* A server that failed or cannot be reached: say so on top, leave the page as it is, offer to try again. */
+{
+  const warn = (kind, source) => {
+    if (source?.closest?.("[data-quiet]")) return;
+    const banner = find("#banner-template").content.firstElementChild.cloneNode(true);
+    findAll("[data-for]", banner).forEach((text) => { text.hidden = text.dataset.for !== kind; });
+    const retry = find("[data-retry]", banner);
+    retry.hidden = !source?.isConnected;
+    retry.addEventListener("click", () => {
+      banner.remove();
+      if (source.matches("form")) source.requestSubmit();
+      else source.click();
+    });
+    find("#banner").replaceChildren(banner);
+    banner.scrollIntoView({ block: "nearest" });
+  };
+  document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+    if (ctx.response.status >= 500) warn("server", ctx.sourceElement);
+  });
+  document.addEventListener("htmx:error", ({ detail }) => {
+    if (detail.ctx) warn("network", detail.ctx.sourceElement);
+  });
+}
+
+/* Busy: assistive technology hears it, the bar on top shows it. */
+{
+  let running = 0;
+  const count = (step) => {
+    running = Math.max(0, running + step);
+    const main = find("#main");
+    if (running) main?.setAttribute("aria-busy", "true");
+    else main?.removeAttribute("aria-busy");
+  };
+  const counted = (ctx) => !ctx?.sourceElement?.closest?.("[data-quiet]");
+  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => counted(ctx) && count(1));
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => counted(ctx) && count(-1));
+}
+
+/* Confirmation of an htmx request that carries data-hx-confirm; data-confirm-label names the deed on the button. */
+document.addEventListener("htmx:confirm", (event) => {
+  event.preventDefault();
+  const { ctx, issueRequest, dropRequest } = event.detail;
+  const dialog = find("#confirm");
+  const yes = find("[data-confirm-yes]", dialog);
+  find("#confirm-text").textContent = ctx.confirm;
+  find("span", yes).textContent = ctx.sourceElement.dataset.confirmLabel ?? find("span", yes).textContent;
+  let agreed = false;
+  yes.onclick = () => { agreed = true; dialog.close(); };
+  find("[data-confirm-no]", dialog).onclick = () => dialog.close();
+  dialog.addEventListener("close", () => (agreed ? issueRequest() : dropRequest()), { once: true });
+  dialog.showModal();
+});
+
+/* Menus close when one clicks elsewhere, presses Escape or moves on. */
+document.addEventListener("click", (event) => {
+  findAll("details.menu[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = find("details.menu[open]");
+  if (!menu) return;
+  menu.open = false;
+  find("summary", menu).focus();
+});
+document.addEventListener("focusin", (event) => {
+  findAll("details.menu[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
+});
+
+/* Forms: the summary of errors takes the focus, and changes are not lost by accident. */
+{
+  const dirty = new Set();
+  const focusSummary = () => {
+    const summary = find("[data-focus]:not([data-focused])");
+    if (!summary) return;
+    summary.dataset.focused = "";
+    summary.focus();
+  };
+  document.addEventListener("htmx:after:swap", focusSummary);
+  focusSummary();
+  on("input", "form[data-guard]", (form) => dirty.add(form));
+  document.addEventListener("submit", () => dirty.clear());
+  document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+    if (ctx.sourceElement?.matches?.("form[data-guard]")) dirty.add(ctx.sourceElement);
+  });
+  addEventListener("beforeunload", (event) => {
+    if ([...dirty].some((form) => form.isConnected)) event.preventDefault();
+  });
+}
+
+/* Secrets: replace in place without losing what else was typed; look at what one has just typed. */
+{
+  const swap = (field, kind) => {
+    findAll("[data-state]", field).forEach((part) => { part.hidden = part.dataset.state !== kind; });
+    const input = find("input[data-secret]", field);
+    input.disabled = kind !== "open";
+    for (const box of [input, ...findAll("[data-reference]", field)]) box.value = "";
+    if (kind === "open") input.focus();
+    else find("[data-replace]", field).focus();
+  };
+  on("click", "[data-replace]", (link, event) => {
+    const field = link.closest(".field-secret");
+    if (!find("input[data-secret]", field)) return;
+    event.preventDefault();
+    swap(field, "open");
+  });
+  on("click", "[data-keep]", (link, event) => {
+    event.preventDefault();
+    swap(link.closest(".field-secret"), "kept");
+  });
+  const offer = () => findAll(".reveal[hidden]").forEach((label) => { label.hidden = false; });
+  on("change", "[data-reveal]", (box) => {
+    find(`#${CSS.escape(box.dataset.reveal)}`).type = box.checked ? "text" : "password";
+  });
+  document.addEventListener("htmx:after:swap", offer);
+  offer();
+}
+
+/* Copy: the button says so for a moment. */
+on("click", "[data-copy]", async (button) => {
+  await navigator.clipboard.writeText(button.dataset.copy);
+  const told = find(".copied", button);
+  told.hidden = false;
+  setTimeout(() => { told.hidden = true; }, 1600);
+});
+
+/* Selection: one box for all rows, and a bar with what can be done to the chosen ones. */
+{
+  const update = (form) => {
+    const boxes = findAll("[data-select]", form);
+    const chosen = boxes.filter((box) => box.checked);
+    const bar = find("[data-bulk]", form);
+    const all = find("[data-select-all]", form);
+    if (bar) bar.hidden = chosen.length === 0;
+    findAll("[data-bulk-count]", form).forEach((place) => { place.textContent = chosen.length; });
+    if (all) {
+      all.checked = boxes.length > 0 && chosen.length === boxes.length;
+      all.indeterminate = chosen.length > 0 && !all.checked;
+    }
+  };
+  on("change", "[data-select-all]", (all) => {
+    const form = all.closest("form");
+    findAll("[data-select]", form).forEach((box) => { box.checked = all.checked; });
+    update(form);
+  });
+  on("change", "[data-select]", (box) => update(box.closest("form")));
+  document.addEventListener("htmx:after:swap", () =>
+    findAll("[data-bulk]").forEach((bar) => update(bar.closest("form"))));
+}
+
+/* Polling: `poll` every 3 s and `poll-slow` every 30 s reach body while the page is looked at. */
+{
+  const FAST_MS = 3000;
+  const SLOW_EVERY = 10;
+  let ticks = 0;
+  setInterval(() => {
+    if (document.hidden || find("dialog[open]")) return;
+    document.body.dispatchEvent(new CustomEvent("poll"));
+    ticks += 1;
+    if (ticks % SLOW_EVERY === 0 && !find("details.menu[open]")) document.body.dispatchEvent(new CustomEvent("poll-slow"));
+  }, FAST_MS);
+}
+
+/* Charts: drag over bars to write their time into the form that data-brush-form names, then send it. */
+on("pointerdown", "[data-brush][data-brush-form]", (plot, start) => {
+  const box = plot.getBoundingClientRect();
+  const { start: from, step, count, brushForm } = plot.dataset;
+  const index = (x) => Math.min(Math.max((x - box.left) / box.width, 0), 1) * Number(count);
+  const frame = document.createElement("div");
+  frame.className = "brush";
+  plot.append(frame);
+  const draw = (event) => {
+    frame.style.left = `${Math.min(start.clientX, event.clientX) - box.left}px`;
+    frame.style.width = `${Math.abs(event.clientX - start.clientX)}px`;
+  };
+  const end = (event) => {
+    plot.removeEventListener("pointermove", draw);
+    frame.remove();
+    const [low, high] = [index(start.clientX), index(event.clientX)].sort((a, b) => a - b);
+    if (high - low < 0.5) return;
+    const iso = (bar) => new Date((Number(from) + bar * Number(step)) * 1000).toISOString().slice(0, 19) + "Z";
+    const form = find(`#${brushForm}`);
+    form.elements.from.value = iso(Math.floor(low));
+    form.elements.to.value = iso(Math.ceil(high));
+    form.requestSubmit();
+  };
+  plot.setPointerCapture(start.pointerId);
+  plot.addEventListener("pointermove", draw);
+  plot.addEventListener("pointerup", end, { once: true });
+  plot.addEventListener("pointercancel", end, { once: true });
+});
+
+/* Shortcuts: / searches, ? explains, g and a letter goes. Off while typing and while a dialog is open. */
+{
+  const WAIT_MS = 1500;
+  let going = -Infinity;
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || find("dialog[open]")) return;
+    const waited = performance.now() - going < WAIT_MS;
+    going = -Infinity;
+    if (waited) {
+      const place = find(`[data-go="${CSS.escape(event.key)}"]`);
+      if (place) place.click();
+    } else if (event.key === "g") {
+      going = performance.now();
+    } else if (event.key === "?") {
+      find("#shortcuts").showModal();
+    } else if (event.key === "/") {
+      const search = find("[data-search], input[type=search]");
+      if (!search) return;
+      event.preventDefault();
+      search.focus();
+      search.select();
+    }
+  });
+}
