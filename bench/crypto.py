@@ -1,0 +1,164 @@
+"""What sealing costs: single secrets, and moving ten thousand of them to newer keys.
+
+.venv/bin/python -m bench.crypto            # 10,000 data keys and secrets; 300 data keys at OpenBao, if it is here
+.venv/bin/python -m bench.crypto 2000
+
+Times are the best of several runs where that is possible. Keys and database are in a temporary directory; OpenBao
+is a development server on loopback, that of the tests.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import delete
+
+from adapters.kit import SystemClock
+from tests.needs import OPENBAO
+from webapp import db
+from webapp.config import Config
+from webapp.ids import uuid7
+from webapp.keyconfig import KeyPlaces
+from webapp.models.secret import DataKey, Secret
+from webapp.runtime import Runtime
+from webapp.vault import rotation, rows
+from webapp.vault.rotation import Batch
+
+VALUE = "SG.a-key-of-usual-length-0123456789-0123456789-0123456789-01234567"
+PLACE = {"owner_type": "bench", "field": "api_key"}
+REMOTE_KEYS = 300
+
+
+@contextmanager
+def house(**settings: object) -> Iterator[Runtime]:
+    """A fresh installation."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        data.mkdir(mode=0o700)
+        config = Config(data_dir=data, database_url=f"sqlite:///{folder}/p.sqlite3", **settings)
+        runtime = Runtime.create(config, SystemClock())
+        db.upgrade(runtime.engine)
+        runtime.vault.prepare()
+        yield runtime
+        runtime.engine.dispose()
+
+
+def best(work: Callable[[], object], times: int = 200) -> float:
+    """The best time of one run in microseconds."""
+    found = float("inf")
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        found = min(found, time.perf_counter() - began)
+    return found * 1e6
+
+
+def report(name: str, number: float, unit: str) -> None:
+    print(f"{name:<58} {number:>10,.1f} {unit}", flush=True)
+
+
+def single(runtime: Runtime, where: str) -> None:
+    """One secret: sealed, opened with its data key at hand, opened when the provider has to be asked."""
+    vault = runtime.vault
+    with runtime.sessions() as session:
+        place = {"scope": "svc:one", "owner_id": "one", "value": VALUE, "actor": "bench", **PLACE}
+        secret = vault.seal(session, **place)
+        session.commit()
+        report(
+            f"seal one secret and flush its row, {where}", best(lambda: vault.seal(session, **place)), "µs"
+        )
+        session.rollback()
+        held = session.get(Secret, secret.id)
+        assert held
+        key = vault.key_of(session.get_one(DataKey, held.dek_id))
+        report("  of it, the sealing", best(lambda: rows.sealed(held, key, str(held.dek_id), VALUE)), "µs")
+        report("open, data key cached, its row read", best(lambda: vault.open(session, secret.id)), "µs")
+
+        def cold() -> None:
+            vault.forget()
+            vault.open(session, secret.id)
+
+        report(f"open, data key unwrapped by {where}", best(cold, 50), "µs")
+
+
+def fill_keys(runtime: Runtime, count: int) -> None:
+    """Make data keys, each for a scope of its own."""
+    now = runtime.clock.now()
+    with runtime.sessions() as session:
+        primary = rows.primary_id(session)
+        keys = runtime.vault.keys
+        session.add_all(rows.new_key(keys, primary, f"svc:{number}", now) for number in range(count))
+        session.commit()
+
+
+def fill_secrets(runtime: Runtime, count: int, scopes: int = 50) -> None:
+    """Seal secrets under a few data keys."""
+    now = runtime.clock.now()
+    with runtime.sessions() as session:
+        owners = [
+            (key, runtime.vault.key_of(key))
+            for key in (rows.active_key(session, runtime.vault.keys, f"many:{n}", now) for n in range(scopes))
+        ]
+        for number in range(count):
+            data_key, key = owners[number % scopes]
+            secret = Secret(id=uuid7(), owner_id=str(number), version=1, created_by="bench", **PLACE)
+            secret.created_at, secret.dek_id = now, data_key.id
+            rows.seal_into(secret, key, VALUE)
+            session.add(secret)
+        session.commit()
+
+
+def passing(name: str, batches: Iterable[Batch], expected: int) -> None:
+    """Report a whole pass; every row has to be moved."""
+    began = time.perf_counter()
+    done = sum(batch.done for batch in batches)
+    took = time.perf_counter() - began
+    assert done >= expected, f"{done} of {expected}"
+    report(f"{name} ({done:,})", took, f"s = {took / done * 1e6:,.0f} µs each")
+
+
+def local(count: int) -> None:
+    """Everything with a key file."""
+    with house() as runtime:
+        single(runtime, "the key file")
+        fill_keys(runtime, count)
+        passing("wrap data keys anew, key file", rotation.rewrap(runtime, everything=True), count)
+        with runtime.sessions() as session:
+            session.execute(delete(DataKey).where(DataKey.scope.like("svc:%"), DataKey.scope != "svc:one"))
+            session.commit()
+        fill_secrets(runtime, count)
+        for _ in rotation.rotate(runtime, before=runtime.clock.now() + timedelta(seconds=1)):
+            pass
+        passing("seal secrets anew", rotation.reencrypt(runtime), count)
+
+
+def remote() -> None:
+    """What asks its provider, with OpenBao."""
+    from tests.peers.openbao import OpenBao  # noqa: PLC0415 - it needs a package that not everybody has
+
+    server = OpenBao()
+    try:
+        places = KeyPlaces(vault=server.settings())
+        with house(key_provider="vault-transit", places=places) as runtime:
+            single(runtime, "OpenBao")
+            fill_keys(runtime, REMOTE_KEYS)
+            passing("wrap data keys anew, OpenBao", rotation.rewrap(runtime, everything=True), REMOTE_KEYS)
+    finally:
+        server.stop()
+
+
+def main() -> None:
+    """Run all."""
+    local(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+    if OPENBAO.exists():
+        remote()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Settings and parameters that fit each adapter and each operation; secrets are canaries."""
+
+from __future__ import annotations
+
+SETTINGS = {
+    "EMAIL_PROVIDER_SENDGRID": {
+        "api_key": "SG.canary-api-key",
+        "from_email": "no-reply@example.com",
+        "from_name": "Example",
+        "region": "eu",
+        "sandbox": True,
+        "base_url": "https://sendgrid.example.com",
+    },
+    "EMAIL_PROVIDER_SMTP": {
+        "host": "smtp.example.com",
+        "port": 465,
+        "security": "tls",
+        "username": "mailer@example.com",
+        "password": "canary-password",
+        "from_address": "no-reply@example.com",
+        "from_name": "Example",
+    },
+    "HTTP_PROVIDER_GENERIC": {
+        "base_url": "https://api.example.com/v1",
+        "auth": "header",
+        "key_name": "X-Api-Key",
+        "secret": "canary-secret",
+        "health_path": "/health",
+    },
+    "SMS_PROVIDER_ALIYUN": {
+        "accessKeyId": "LTAIexample",
+        "accessKeySecret": "canary-access-key-secret",
+        "signName": "阿里云短信测试",
+        "templateCode": "SMS_154950909",
+        "regionId": "cn-hangzhou",
+        "securityToken": "canary-security-token",
+        "base_url": "https://aliyun.example.com",
+    },
+    "SMS_PROVIDER_TWILIO": {
+        "account_sid": "AC" + "0a" * 16,
+        "auth_token": "canary-auth-token",
+        "from": "+15550001111",
+        "status_callback": "https://example.com/callback",
+        "base_url": "https://twilio.example.com",
+    },
+}
+
+PARAMS = {
+    "email.send": {"to": "lin@example.com", "subject": "Welcome!", "text": "Hello…"},
+    "sms.send": {"to": "+8613900000000", "template": "HX1", "template_params": {"code": "1234"}},
+    "http.request": {"method": "POST", "path": "/items", "json": {"a": 1}},
+}

@@ -1,0 +1,259 @@
+"""Real peers that are stopped, slow, hang, or whose certificate is about to end; and what the sweep does about it."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiosmtpd.controller import Controller
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import func, select, update
+
+from adapters.email.sendgrid import SendGrid
+from adapters.kit import SystemClock
+from tests.engine.vendor import HANG, closed_port
+from webapp.models.health import HealthCheck, HealthDay, HealthHour, ServiceHealth
+from webapp.models.service import Service
+from webapp.monitor import history, rollup, windows
+from webapp.monitor import sweep as sweep_module
+from webapp.monitor.sweep import Sweep
+from webapp.runtime import Runtime
+
+
+class Taker:
+    """An SMTP server that takes everything and keeps nothing."""
+
+    async def handle_DATA(self, *_):  # noqa: N802 - the name aiosmtpd looks for
+        return "250 OK"
+
+
+@pytest.fixture
+def smtp():
+    controller = Controller(Taker(), hostname="127.0.0.1", port=closed_port())
+    controller.start()
+    yield controller
+    with suppress(Exception):
+        controller.stop()
+
+
+def certificate(tmp_path, days):
+    """A self-signed certificate for localhost that ends in so many days, and its key, in one file each."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(now - timedelta(days=30))
+        .not_valid_after(now + timedelta(days=days, hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    crt, pem = tmp_path / "server.crt", tmp_path / "server.key"
+    crt.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    pem.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return crt, pem
+
+
+@pytest.fixture
+def tls_server(tmp_path):
+    """A mail server with encryption whose certificate ends in five days; answers its port and who vouches for it."""
+    crt, key = certificate(tmp_path, 5)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(crt, key)
+    controller = Controller(Taker(), hostname="127.0.0.1", port=closed_port(), ssl_context=context)
+    controller.start()
+    yield controller.port, crt.read_text()
+    controller.stop()
+
+
+def test_a_certificate_that_ends_soon_is_told_before_it_does(monitor, clock, tls_server, receiver, add):
+    clock.at = datetime.now(UTC)
+    port, authority = tls_server
+    settings = {
+        "host": "localhost",
+        "port": port,
+        "security": "tls",
+        "from_address": "a@example.com",
+        "ca_bundle": authority,
+    }
+    service_id = add("Relay", service_type="EMAIL_PROVIDER_SMTP", configurations=settings)
+    monitor.rule(monitor.channel(name="Hook", kind="webhook", url=receiver.url), states=["degraded"])
+    monitor.round(3)
+
+    assert monitor.state(service_id) == "degraded"
+    assert receiver.kinds == ["problem"]
+    assert "The certificate is valid for 5 more days only." in receiver.told[0]["text"]
+
+
+def test_a_mail_server_that_stops_and_starts_again(monitor, smtp, add, receiver):
+    settings = {"host": "127.0.0.1", "port": smtp.port, "security": "none", "from_address": "a@example.com"}
+    service_id = add("Relay", service_type="EMAIL_PROVIDER_SMTP", configurations=settings)
+    monitor.rule(monitor.channel(name="Hook", kind="webhook", url=receiver.url))
+    monitor.round(1)
+    assert monitor.state(service_id) == "degraded"  # it speaks without encryption
+    smtp.stop()
+    monitor.round(4)
+    assert monitor.state(service_id) == "down"
+    again = Controller(Taker(), hostname="127.0.0.1", port=smtp.port)
+    again.start()
+    monitor.round(3)
+    again.stop()
+
+    assert monitor.state(service_id) == "degraded"
+    assert receiver.kinds == ["problem", "recovery"]
+
+
+def test_a_check_that_hangs_ends_in_its_time(config, vendors, add):
+    runtime = Runtime.create(config, SystemClock())
+    hanging, well = vendors(HANG), vendors()
+    slow_id = add("Slow", hanging.url, health_policy={"timeout_s": 1})
+    well_id = add("Well", well.url)
+    sweep, began = Sweep(runtime), time.monotonic()
+    sweep.run()
+    sweep.close()
+
+    assert time.monotonic() - began < 5
+    with runtime.sessions() as session:
+        assert session.get(ServiceHealth, slow_id).code == "READ_TIMEOUT"
+        assert session.get(ServiceHealth, well_id).state == "healthy"
+    runtime.close()
+
+
+@pytest.mark.parametrize("behaves", ["raises", "nothing", "forever"])
+def test_an_adapter_that_misbehaves_does_not_stop_the_others(config, vendors, add, monkeypatch, behaves):
+    let_go = threading.Event()
+
+    def check(self):
+        if behaves == "raises":
+            raise RuntimeError("secret words")
+        if behaves == "forever":
+            let_go.wait(20)
+        return iter(())
+
+    monkeypatch.setattr(SendGrid, "check", check)
+    monkeypatch.setattr(sweep_module, "GRACE_S", 0.2)
+    runtime = Runtime.create(config, SystemClock())
+    bad = add("Bad", vendors().url, health_policy={"timeout_s": 1})
+    well = add("Shop", service_type="HTTP_PROVIDER_GENERIC", configurations={"base_url": vendors().url})
+    sweep = Sweep(runtime, threads=4)
+    sweep.run()
+    let_go.set()
+    sweep.close()
+    with runtime.sessions() as session:
+        codes = {"raises": "ADAPTER_BUG", "nothing": None, "forever": "READ_TIMEOUT"}
+        assert session.get(ServiceHealth, bad).code == codes[behaves]
+        assert session.get(ServiceHealth, well).state == "healthy"
+    runtime.close()
+
+
+def test_after_a_long_stop_everything_is_checked_once_oldest_first(monitor, vendors, add, clock):
+    vendor = vendors()
+    for number in range(30):
+        add(f"Mail {number}", vendor.url)
+    monitor.round(1)
+    clock.advance(86_400)
+    asked = len(vendor.requests)
+
+    assert monitor.sweep.run() == 30
+    assert len(vendor.requests) - asked == 30
+    assert monitor.sweep.run() == 0
+
+
+def test_a_clock_that_was_set_back_stops_no_check(monitor, vendors, add, clock):
+    add("Mail", vendors().url)
+    monitor.round(1)
+    clock.advance(-3600)
+
+    assert monitor.sweep.run() == 1
+
+
+def test_calls_that_succeed_stand_in_for_a_check(monitor, vendors, add, runtime, clock):
+    vendor = vendors()
+    service_id = add("Mail", vendor.url)
+    monitor.round(1)
+    runtime.hub.call("email.send", {"to": ["a@example.com"], "subject": "x", "text": "x"}, prefer=service_id)
+    asked = len(vendor.requests)
+    monitor.round(1)
+
+    assert len(vendor.requests) == asked
+    with runtime.sessions() as session:
+        newest = history.checks(session, service_id, limit=1)[0]
+        assert (newest.source, newest.mark) == ("traffic", "+")
+
+
+def test_maintenance_alarms_nobody_and_does_not_count(monitor, vendors, add, receiver, clock):
+    vendor, runtime = vendors(), monitor.runtime
+    service_id = add("Mail", vendor.url)
+    monitor.rule(monitor.channel(name="Hook", kind="webhook", url=receiver.url))
+    with runtime.sessions() as session:
+        values = {
+            "title": "Move",
+            "services": [service_id],
+            "starts_at": clock.now(),
+            "ends_at": clock.now() + timedelta(minutes=10),
+        }
+        windows.create(session, runtime, values, actor="test")
+        session.commit()
+    vendor.close()
+    monitor.round(6)
+    assert (monitor.state(service_id), monitor.incidents, receiver.told) == ("down", [], [])
+    with runtime.sessions() as session:
+        assert history.spans(session, [service_id], "24h", clock.now())[service_id].uptime is None
+
+    clock.advance(600)
+    with runtime.sessions() as session:
+        windows.apply(session, runtime)
+        session.commit()
+    monitor.round(2)
+    assert (len(monitor.incidents), receiver.kinds) == (1, ["problem"])
+
+
+def test_hours_and_days_are_summed_up_and_old_ones_go(monitor, vendors, add, runtime, clock):
+    service_id = add("Mail", vendors().url)
+    monitor.round(70)
+    rollup.roll_up(runtime)
+    with runtime.sessions() as session:
+        span = history.spans(session, [service_id], "24h", clock.now())[service_id]
+        assert (sum(mark.up for mark in span.marks), span.uptime) == (70, 1.0)
+        assert span.p95_ms is not None
+        assert history.spans(session, [service_id], "30d", clock.now())[service_id].uptime == 1.0
+    assert rollup.roll_up(runtime) == 0
+
+    clock.advance(49 * 3600)
+    rollup.roll_up(runtime)
+    assert rollup.prune(runtime) == 70
+    clock.advance(89 * 86_400)
+    rollup.prune(runtime)
+    with runtime.sessions() as session:
+        counts = [
+            session.scalar(select(func.count()).select_from(table))
+            for table in (HealthCheck, HealthHour, HealthDay)
+        ]
+        assert counts == [0, 0, 1]
+        assert rollup.backlog(runtime) == 0
+    clock.advance(400 * 86_400)
+    assert rollup.prune(runtime) == 1
+
+
+def test_a_service_from_before_thresholds_has_the_usual_ones(monitor, vendors, add, runtime):
+    service_id = add("Mail", vendors().url)
+    with runtime.engine.begin() as connection:
+        connection.execute(update(Service).values(health_policy=None))
+    monitor.round(1)
+
+    assert monitor.state(service_id) == "healthy"
