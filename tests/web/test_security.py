@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from sqlalchemy import event
 from werkzeug.exceptions import abort
 
 from tests.people import PASSWORD, form_token, values_for
@@ -238,14 +239,16 @@ def test_too_large_a_form_is_refused_before_it_is_read(client):
     assert client.post("/preferences", data={"theme": "x" * 2_000_000}, headers=headers).status_code == 413
 
 
-def test_an_unreachable_database_is_said_plainly(app, runtime, admin_client):
-    with runtime.engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE user_sessions RENAME TO hidden")
+def test_an_unreachable_database_is_said_plainly(runtime, admin_client):
+    def refuse(dialect, *_connection):
+        raise dialect.dbapi.OperationalError("the server is gone")
+
+    runtime.engine.dispose()
+    event.listen(runtime.engine, "do_connect", refuse)
     try:
         answer = admin_client.get("/")
     finally:
-        with runtime.engine.begin() as connection:
-            connection.exec_driver_sql("ALTER TABLE hidden RENAME TO user_sessions")
+        event.remove(runtime.engine, "do_connect", refuse)
 
     assert answer.status_code == 503
     assert "cannot work right now" in answer.text
