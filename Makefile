@@ -60,8 +60,9 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Patchbay needs Python 3.11 or newer; set PYTHON=…"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/runtime: requirements.lock | $(VENV)/bin/python
+$(VENV)/runtime: requirements.lock webapp/commands/plugin.py | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m webapp.commands.plugin
 	@touch $@
 
 $(VENV)/dev: requirements-dev.lock $(VENV)/runtime

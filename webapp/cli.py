@@ -43,6 +43,7 @@ def register(app: Flask) -> None:
         app.cli.add_command(command)
     people.register(app, users_group)
     app.cli.add_command(routes.group)
+    app.cli.add_command(routes.group, "route")  # where the plug-in of commands/plugin.py is not installed
     app.cli.add_command(reconcile.group)
     for command in app.cli.commands.values():
         tell(command)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
+from webapp.commands.plugin import install
 from webapp.registry import routes, services
 
 CONFIG = {"api_key": "SG.a-key-that-is-long-enough", "from_email": "no-reply@example.com"}
@@ -35,24 +39,48 @@ def route(runtime):
 
 
 def test_routes_are_listed_with_their_services(run, route):
-    listed = run("route", "list").output
+    listed = run("routes", "list").output
 
     assert "MAIL  EMAIL_SERVICE" in listed
     assert listed.index("1. Spare") < listed.index("2. Main")
-    assert json.loads(run("route", "list", "--json").output)["name"] == "MAIL"
+    assert json.loads(run("routes", "list", "--json").output)["name"] == "MAIL"
+
+
+def test_the_commands_stand_below_those_of_flask(config, run, route, tmp_path):
+    """As an operator types it, in an environment into which the plug-in was put."""
+    install(tmp_path)
+    given = {
+        "PYTHONPATH": str(tmp_path),
+        "PATCHBAY_DATA_DIR": str(config.data_dir),
+        "PATCHBAY_DATABASE_URL": config.database_url,
+    }
+
+    def flask(*args):
+        command = [sys.executable, "-m", "flask", "--app", "wsgi", *args]
+        return subprocess.run(command, env=os.environ | given, capture_output=True, text=True, check=False)
+
+    assert "MAIL  EMAIL_SERVICE" in flask("routes", "list").stdout
+    addresses = flask("routes", "--sort", "rule").stdout
+    assert "/integrations" in addresses
+    assert "MAIL" not in addresses
+
+
+def test_a_name_that_is_no_command_is_refused(run):
+    assert run("routes", "wander").exit_code == 2
+    assert run("route", "list").exit_code == 0
 
 
 def test_explain_says_who_would_be_tried_and_why_not_the_others(run, route):
-    answer = run("route", "explain", "MAIL")
+    answer = run("routes", "explain", "MAIL")
 
     assert answer.exit_code == 0
     assert "skipped  Spare  CONFIG_DISABLED" in answer.output
     assert "first    Main" in answer.output
-    assert json.loads(run("route", "explain", "MAIL", "--json").output)["service_name"] == "Main"
+    assert json.loads(run("routes", "explain", "MAIL", "--json").output)["service_name"] == "Main"
 
 
 def test_explain_fails_when_nobody_could_be_tried(run):
-    answer = run("route", "explain", "NOBODY", "--operation", "email.send")
+    answer = run("routes", "explain", "NOBODY", "--operation", "email.send")
 
     assert answer.exit_code == 1
     assert "CONFIG_NOT_FOUND" in answer.output

@@ -1,4 +1,4 @@
-"""`flask --app wsgi route`: list routes, explain what a call would do, and drill a route."""
+"""`flask --app wsgi routes …`, also `route …`: list routes, explain what a call would do, and drill a route."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webapp.extensions import runtime
 from webapp.registry import routes
 from webapp.registry.errors import RegistryError
 
-group = AppGroup("route", help="Routes: which service is tried first, and which one takes over.")
+group = AppGroup("routes", help="Routes: which service is tried first, and which one takes over.")
 
 
 @contextmanager
