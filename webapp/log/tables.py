@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -44,6 +45,9 @@ calls = Table(
     Column("candidates", Json),
     Column("problem", Json),
     Column("trace", String(80)),  # the steps it took, a letter each: see webapp.engine.trace
+    Column("route", String(120)),  # the route that led to its last service, if it was one
+    Column("candidate_no", Integer),  # the place of that service among the candidates
+    Column("cost", BigInteger),  # what its attempts cost, in millionths, where the service has a price
     Index("ix_calls_correlation_id", "correlation_id"),
     Index("uq_calls_call_key", "call_key", unique=True),
     Index(
@@ -94,6 +98,7 @@ call_logs = Table(
     Column("bytes_in", Integer),
     Column("next", String(12)),  # retry, failover or stop
     Column("sandbox", Boolean, nullable=False, server_default=false()),
+    Column("cost", BigInteger),  # in millionths, where the service has a price
     Index("ix_call_logs_service_id_log_id", "service_id", "log_id"),
     Index(
         "ix_call_logs_failures",

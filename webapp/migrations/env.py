@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
+import webapp.log.rollups_tables
 import webapp.log.tables
-import webapp.models  # noqa: F401 - both register their tables
+import webapp.models  # noqa: F401 - all register their tables
 from webapp.models.base import Base
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
