@@ -14,6 +14,7 @@ from webapp.engine.candidates import Candidate
 from webapp.engine.classify import Verdict
 from webapp.engine.deadline import Deadline
 from webapp.engine.opening import Opened
+from webapp.engine.quota import price_of
 from webapp.engine.request import CallRequest
 from webapp.ids import call_id as new_id
 
@@ -50,6 +51,13 @@ class Attempt:
     def exchange(self) -> Exchange | None:
         """The last request and reply that went over the wire."""
         return self.wire.exchanges[-1] if self.wire.exchanges else None
+
+    @property
+    def cost(self) -> int | None:
+        """What it cost, in millionths; nothing when the vendor never saw it, None without a price."""
+        price = price_of(self.candidate.quotas, self.request.operation.name, self.units)
+        unseen = self.verdict is not None and self.verdict.effect is Effect.NONE
+        return 0 if price and unseen else price
 
     def prepare(self, age_s: float) -> None:
         """Build the adapter and learn what the begin record says; a mistake in it is a verdict, not a crash.

@@ -138,4 +138,15 @@ def _shared(run: Run) -> dict[str, object]:
         "duration_ms": run.deadline.elapsed_ms(),
         "candidates": run.trail.candidates,
         "trace": run.trail.trace.ended()[:TRACE_MAX],
+        "candidate_no": run.trail.last_place,
+        "route": _route(run),
+        "cost": run.trail.cost,
     }
+
+
+def _route(run: Run) -> str | None:
+    """The route that led to the service of the last try, or that would have led to the first one."""
+    if not run.trail.candidates:
+        return None
+    via = str(run.trail.candidates[(run.trail.last_place or 1) - 1]["via"])
+    return via if via in run.routes else None

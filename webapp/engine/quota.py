@@ -55,8 +55,7 @@ def rules_of(
     if not quotas:
         return
     zone = quotas.get("time_zone") or "UTC"
-    prices = quotas.get("prices") or {}
-    price = round(float(prices.get(operation, prices.get("*", 0))) * UNIT) * units
+    price = price_of(quotas, operation, units) or 0
     asked = {"calls": (service_id, 1, units), "money": (service_id, UNIT, price)}
     if recipient:
         asked["recipient_calls"] = (f"{service_id}:{recipient}", 1, units)
@@ -64,6 +63,13 @@ def rules_of(
         for window, limit in sorted((quotas.get(counts) or {}).items()):
             if limit is not None and cost:
                 yield Rule(f"quota:{owner}:{counts}:{window}", window, round(float(limit) * unit), cost, zone)
+
+
+def price_of(quotas: Mapping[str, Any] | None, operation: str, units: int) -> int | None:
+    """What an attempt costs, in millionths; None when nobody set a price."""
+    prices = (quotas or {}).get("prices") or {}
+    price = prices.get(operation, prices.get("*"))
+    return None if price is None else round(float(price) * UNIT) * units
 
 
 def used(doc: Mapping[str, Any] | None, now: float, rule: Rule) -> int:

@@ -197,6 +197,7 @@ class Recorder:
             "phase": _short(str(attempt.wire.phase or ""), 12),
             "error_message": _short(redactor.text(said), _MESSAGE_MAX),
             "next": str(attempt.next),
+            "cost": attempt.cost,
         }
         if fault:
             values |= {

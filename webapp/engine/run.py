@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -41,6 +41,7 @@ class Run:
         self.sending = False
         self.stopped: Skip | None = None
         self.held = False
+        self.routes: Collection[str] = ()
         self._tried = 0
 
     def go(self) -> Result:
@@ -76,12 +77,13 @@ class Run:
     def _candidates(self) -> Sequence[Candidate]:
         request = self.request
         try:
+            snapshot = self.runtime.snapshots.current()
             found = find_candidates(
-                self.runtime.snapshots.current(), self.runtime.catalog,
-                request.operation.name, request.contract, request.prefer,
-            )  # fmt: skip
+                snapshot, self.runtime.catalog, request.operation.name, request.contract, request.prefer
+            )
         except SQLAlchemyError:
             raise self.store_down() from None
+        self.routes = snapshot.routes
         self.trail.list_candidates(found)
         return found
 

@@ -24,6 +24,8 @@ class Trail:
     duplicate_risk: bool = False
     retry_suppressed_by: str | None = None
     trace: Trace = field(default_factory=Trace)
+    last_place: int | None = None  # of the candidate that was tried last
+    cost: int | None = None
 
     def list_candidates(self, candidates: Sequence[Candidate]) -> None:
         """Note every candidate; those that nothing is said about later were not needed."""
@@ -57,6 +59,9 @@ class Trail:
         told = _told(message)
         outcome = verdict.outcome(attempt.safety)
         self.candidates[attempt.candidate_no - 1] |= {"status": outcome, "code": verdict.code, **told}
+        self.last_place = attempt.candidate_no
+        if (cost := attempt.cost) is not None:
+            self.cost = (self.cost or 0) + cost
         fault = verdict.fault
         self.attempts.append({
             "log_id": str(attempt.log_id),
