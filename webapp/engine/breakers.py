@@ -68,6 +68,11 @@ class Breakers:
         """Seconds until the breaker may let a call through; 0 when it may now. Takes nothing."""
         return breaker.wait_of(self.look(key), self.now())
 
+    def is_spotless(self, key: str) -> bool:
+        """Whether a breaker is closed and has nothing bad in its window, so that a success would tell it nothing."""
+        doc = self.look(key)
+        return doc is None or (doc["state"] == breaker.CLOSED and breaker.totals(doc)[1:] == (0, 0))
+
     def acquire(self, key: str) -> Permit | float:
         """A permit for one attempt, or the seconds to wait for one."""
         doc = self.look(key)
