@@ -119,7 +119,8 @@ def test_the_clockwork_starts_and_hands_over(runtime):
     first.start()
     first.lead()
 
-    first.stop()
+    first.stop(wait=True)
 
+    assert not first.lead()
     assert second.lead()
     second.stop()

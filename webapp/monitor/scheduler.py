@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ class Monitor:
         self._heartbeat = Heartbeat(runtime)
         self.lease = LeaderLease(runtime.engine, runtime.clock)
         self._sweep = Sweep(runtime, may_write=lambda: self.lease.held)
+        self._leading = threading.Lock()
+        self._stopped = False
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(6)},
@@ -52,7 +55,7 @@ class Monitor:
 
     def start(self) -> None:
         """Begin at once with trying for the lease and, with it, with the checks that are due."""
-        now = self._runtime.clock.now()
+        now = datetime.now(UTC)  # the clock of the scheduler itself, whatever that of the runtime says
         self._every(LEASE_S, self.lead, now)
         self._every(SWEEP_S, self.sweep, now + timedelta(seconds=1))
         self._every(LATE_S, self.alert, now + timedelta(seconds=3))
@@ -69,18 +72,24 @@ class Monitor:
         self._every(CREDENTIALS_S, self.keep_credentials, now + timedelta(seconds=15))
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """Begin nothing more and give the lease back; running checks end by their own deadline."""
+    def stop(self, *, wait: bool = False) -> None:
+        """Begin nothing more and give the lease back; running checks end by their own deadline.
+
+        `wait` waits for the other work that is under way.
+        """
+        with self._leading:
+            self._stopped = True
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+            self._scheduler.shutdown(wait=wait)
         self._sweep.close()
         self._quietly(self.lease.release)
         self._quietly(self._heartbeat.stop)
 
     def lead(self) -> bool:
         """Try for the lease, or keep it."""
-        before = self.lease.held
-        taken = self.lease.take()
+        with self._leading:
+            before = self.lease.held
+            taken = not self._stopped and self.lease.take()
         if taken and not before:
             _log.info("This process looks after the scheduled work now.")
         return taken

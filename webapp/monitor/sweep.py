@@ -15,15 +15,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.kit import Message, Stage, N_
 from webapp.engine.candidates import Candidate, Skip
 from webapp.engine.opening import Opened, open_candidate
-from webapp.log.filters import LogFilter
 from webapp.models.health import ServiceHealth
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
 from webapp.monitor.findings import Finding, from_stages, from_traffic
 from webapp.monitor.results import Outcome, write
+from webapp.monitor.traffic import Traffic
 from webapp.registry.checking import check
 from webapp.registry.fields import HealthPolicy
 
@@ -38,7 +39,6 @@ MOST_AT_ONCE = 500
 GRACE_S = 5.0
 # Calls that succeed stand in for a check, but only a check sees certificates, quotas and permissions.
 _ASK_ANYWAY = timedelta(minutes=10)
-_RECENT = 20
 _AHEAD_S = 60
 _log = logging.getLogger(__name__)
 
@@ -97,12 +97,15 @@ class Sweep:
     def begin(self) -> int:
         """Begin the checks that are due and not under way, oldest first."""
         due = [one for one in self.due() if one.service_id not in self._flights]
+        traffic = self._calls_of(due)
         now = self._runtime.clock.monotonic()
         for place, one in enumerate(due):
             # Those that wait for a thread get the time that it takes for their turn to come.
             turns = 1 + (len(self._flights) + place) // self._threads
             ends = now + (one.policy.timeout_s + GRACE_S) * turns
-            self._flights[one.service_id] = _Flight(one, self._executor().submit(self.check, one), ends)
+            self._flights[one.service_id] = _Flight(
+                one, self._executor().submit(self.check, one, traffic), ends
+            )
         return len(due)
 
     def collect(self) -> int:
@@ -139,10 +142,10 @@ class Sweep:
         with self._runtime.engine.connect() as connection:
             return [_due(*row) for row in connection.execute(query)]
 
-    def check(self, due: Due) -> Finding:
+    def check(self, due: Due, traffic: Traffic | None = None) -> Finding:
         """Check one service, or read its state off its recent calls; never raises."""
         try:
-            return self._traffic(due) or self._probe(due)
+            return self._read_off(due, traffic) or self._probe(due)
         except Exception:  # noqa: BLE001 - one service must not stop the others
             _log.exception("The check of service %s failed", due.service_id)
             message = Message.of(N_("The check itself failed; the cause is in the process log."))
@@ -154,12 +157,23 @@ class Sweep:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
 
-    def _traffic(self, due: Due) -> Finding | None:
+    def _calls_of(self, due: Sequence[Due]) -> Traffic | None:
+        """The recent calls of those whose calls may stand in for a check; None when there are none to look at."""
         now = self._runtime.clock.now()
-        if due.probed_at is None or now - due.probed_at > max(_ASK_ANYWAY, timedelta(seconds=due.interval_s)):
+        spans = [one.interval_s for one in due if _may_stand_in(one, now)]
+        if not spans:
             return None
-        wanted = LogFilter(service_id=due.service_id, from_=now - timedelta(seconds=due.interval_s))
-        finding = from_traffic(self._runtime.log.search(wanted, limit=_RECENT).items)
+        try:
+            return Traffic(self._runtime, now - min(timedelta(seconds=max(spans)), _ASK_ANYWAY))
+        except SQLAlchemyError as error:
+            _log.warning("The call log did not answer, every service is asked: %s", type(error).__name__)
+            return None
+
+    def _read_off(self, due: Due, traffic: Traffic | None) -> Finding | None:
+        now = self._runtime.clock.now()
+        if traffic is None or not _may_stand_in(due, now):
+            return None
+        finding = from_traffic(traffic.of(due.service_id, now - timedelta(seconds=due.interval_s)))
         # Only a whole check brings a warning or an outage to its end, because calls say less than it does.
         return finding if finding and (finding.mark != "+" or due.state == "healthy") else None
 
@@ -207,6 +221,13 @@ class Sweep:
         now = self._runtime.clock.monotonic()
         left = max(0.05, min(flight.ends for flight in self._flights.values()) - now)
         wait([flight.future for flight in self._flights.values()], left, FIRST_COMPLETED)
+
+
+def _may_stand_in(due: Due, now: datetime) -> bool:
+    """Whether calls may stand in for a check: not for the first, and not when the last probe is long ago."""
+    return due.probed_at is not None and now - due.probed_at <= max(
+        _ASK_ANYWAY, timedelta(seconds=due.interval_s)
+    )
 
 
 def _due(*row: object) -> Due:
