@@ -93,6 +93,47 @@ def test_basic_credentials_are_hidden_whole(user, secret):
     assert not {pair, plain} & set(shown.split())
 
 
+TELLING = [
+    "hush-hush-0123", "sk_live_0123456789abcdef", "lin.wei@example.com", "13812345678", "4111111111111111",
+    "AKIAIOSFODNN7EXAMPLE", "token=abcdefgh1234", "http://root:toor@db", "Bearer abcdef123456", "a:b", "plain",
+]  # fmt: skip
+LEAVES = st.one_of(
+    st.sampled_from(TELLING), st.text("ab =:@/{}[],.\u4e2d", max_size=12), st.integers(0, 10**18), st.none()
+)
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["id", "to", "note", "api_key", "phone"]), inner, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["id", "to", "text"]), TREES, max_size=3), st.booleans())
+@example({"id": 13812345678, "to": [4111111111111111]}, True)
+@example({"id": "http://a", "to": "b:c@d.example"}, True)
+def test_json_that_is_not_taken_apart_hides_all_the_same(value, compact):
+    separators = (",", ":") if compact else (", ", ": ")
+    text = json.dumps(value, ensure_ascii=False, separators=separators)
+
+    shown = Redactor(["hush-hush-0123"]).body(text.encode(), "application/json")
+
+    assert json.loads(shown).keys() == value.keys()
+    for piece in (
+        "hush-0",
+        "live_0",
+        "lin.wei",
+        "8123456",
+        "111111111",
+        "IOSFODNN",
+        "cdefgh",
+        "toor",
+        "cdef12",
+    ):
+        assert piece not in shown
+
+
 def test_overlapping_secrets_leave_no_tail():
     assert Redactor(["abcdefgh", "efghijkl"]).text("--abcdefghijkl--") == "--***--"
 

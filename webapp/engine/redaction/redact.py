@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import count, islice
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
@@ -55,6 +57,7 @@ _CLEAR_HEADERS = frozenset(
 )
 _CLEAR_PARTS = ("request-id", "requestid", "ratelimit", "rate-limit", "trace-id")
 _SHORT, _SEEN_MAX = 64, 1_000
+_NAMES = re.compile(r'"([^"]*)"\s*:')
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _SCHEMES = frozenset(("bearer", "basic", "digest"))
 _failing = threading.local()
@@ -71,6 +74,7 @@ class Redactor:
         """`users` are the names that travel together with a secret in one encoded credential."""
         self._known = KnownSecrets(secrets, users)
         self._seen: dict[str, str] = {}
+        self._urls: dict[str, str] = {}
 
     def text(self, text: str) -> str:
         """A message or any other text: whole up to 32 KiB, a longer one cut."""
@@ -98,12 +102,18 @@ class Redactor:
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Headers: the harmless ones in clear, of the others only the authentication scheme."""
-        return {_safely(lambda n=name: self._short(str(n))): _safely(lambda n=name, v=value: self._header(str(n), str(v)))  # type: ignore[misc]
-                for name, value in headers.items()}  # fmt: skip
+        shown: dict[str, str] = {}
+        for name, value in headers.items():
+            try:
+                shown[self._short(str(name))] = self._header(str(name), str(value))
+            except Exception:  # noqa: BLE001 - the input must not be shown, whatever went wrong
+                _report()
+                shown[FAILED] = FAILED
+        return shown
 
     def url(self, url: str) -> str:
         """An address without user information, its query values judged by their names."""
-        return _safely(lambda: self._url(url))
+        return self._urls.get(url) or _remember(self._urls, url, _safely(lambda: self._url(url)))
 
     def body(self, body: bytes | None, content_type: str | None = None) -> str | None:
         """A body by its type: JSON and forms by name, mail and multipart as an outline, binary as a size and a hash."""
@@ -124,12 +134,7 @@ class Redactor:
         """As `_whole`, for names and the like, which come again and again."""
         if len(text) > _SHORT:
             return self._whole(text)
-        shown = self._seen.get(text)
-        if shown is None:
-            if len(self._seen) >= _SEEN_MAX:
-                self._seen.clear()
-            shown = self._seen[text] = self._whole(text)
-        return shown
+        return self._seen.get(text) or _remember(self._seen, text, self._whole(text))
 
     def _spans(self, text: str) -> list[Span]:
         return [*self._known.spans(text), *shapes.spans(text)]
@@ -147,8 +152,7 @@ class Redactor:
         return f"{head}\n… {len(text) - HEAD - TAIL} characters left out …\n{tail}"
 
     def _header(self, name: str, value: str) -> str:
-        lower = name.lower()
-        if lower in _CLEAR_HEADERS or any(part in lower for part in _CLEAR_PARTS):
+        if _is_clear(name):
             return self._short(value)
         scheme, _, rest = value.partition(" ")
         return f"{scheme} {MASK}" if rest and scheme.lower() in _SCHEMES else MASK
@@ -174,7 +178,22 @@ class Redactor:
             return describe_binary(body)
         if kind == "application/x-www-form-urlencoded" and text.count("&") < _MEMBERS_MAX:
             return self._cut("&".join(self._pair(*pair) for pair in parse_qsl(text, keep_blank_values=True)))
-        return self._cut(self._structured(text))
+        return self._as_it_stands(text) or self._cut(self._structured(text))
+
+    def _as_it_stands(self, text: str) -> str | None:
+        """JSON none of whose names is telling: hidden in place, without taking it apart; None where that will not do.
+
+        Without a backslash every string lies in the text as it is, so nothing can be found in it that is not found
+        in the text; what lies in a number, or begins in one string and ends in another, is left to the longer way.
+        """
+        if not text.startswith(("{", "[")) or "\\" in text or len(text) > HEAD + TAIL:
+            return None
+        if any(kind_of(name) is not Kind.PLAIN for name in set(_NAMES.findall(text))):
+            return None
+        spans = [*self._known.spans(text), *shapes.spans(text, members=False)]
+        if not all(_inside_a_string(text, span) for span in spans):
+            return None
+        return hide(text, spans) if spans else text
 
     def _structured(self, text: str) -> str:
         """JSON with its members masked; anything else as it is, for the shapes to judge."""
@@ -217,6 +236,24 @@ class Redactor:
 
     def _pair(self, name: str, value: str) -> str:
         return f"{self._whole(name)}={self._member(name, value)}"
+
+
+def _inside_a_string(text: str, span: Span) -> bool:
+    return '"' not in text[span.start : span.end] and text.count('"', 0, span.start) % 2 == 1
+
+
+@lru_cache(1024)
+def _is_clear(name: str) -> bool:
+    """Whether the value of this header is harmless by its name."""
+    lower = name.lower()
+    return lower in _CLEAR_HEADERS or any(part in lower for part in _CLEAR_PARTS)
+
+
+def _remember(seen: dict[str, str], text: str, shown: str) -> str:
+    if len(seen) >= _SEEN_MAX:
+        seen.clear()
+    seen[text] = shown
+    return shown
 
 
 def mask_recipient(recipient: str) -> str:

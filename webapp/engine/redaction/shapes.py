@@ -30,9 +30,11 @@ _JSON_MEMBER = re.compile(r'"(?P<name>[^"\\]{1,64})"\s{0,8}:\s{0,8}"(?P<hide>(?:
 _XML_ELEMENT = re.compile(
     r"<(?P<name>[A-Za-z_][\w:.-]{0,63})(?:\s[^<>]{0,512})?>(?:<!\[CDATA\[)?(?P<hide>[^<\]]+)"
 )
-_ASSIGNMENT = re.compile(
-    r"(?<![\w.-])(?P<name>[A-Za-z_][\w.-]{1,63})\s{0,3}[=:]\s{0,3}(?P<hide>[^\s&,;\"'<>]{1,4096})"
-)
+# An assignment is searched from its sign outwards: most words of a text are no names, most signs stand behind none.
+_SIGN = re.compile(r"[=:]")
+_NAME_BACKWARDS = re.compile(r"\s{0,3}([\w.-]{2,65})")
+_NAME_MAX = 64
+_ASSIGNED = re.compile(r"\s{0,3}(?P<hide>[^\s&,;\"'<>]{1,4096})")
 _PHONE = re.compile(r"(?<![\w+])(?:\+\d{8,15}|1[3-9]\d{9})(?!\w)", re.ASCII)
 _CARD = re.compile(r"(?<!\w)[2-6](?:[ -]?\d){12,18}(?!\w)", re.ASCII)
 _IDENTITY = re.compile(r"(?<!\w)\d{17}[\dXx](?!\w)", re.ASCII)
@@ -41,14 +43,17 @@ _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCI
 _LOCAL_MAX = 64
 
 
-def spans(text: str) -> Iterator[Span]:
-    """Every token, named secret, certificate key, address, number of a phone, a card or an identity."""
+def spans(text: str, *, members: bool = True) -> Iterator[Span]:
+    """Every token, named secret, certificate key, address, number of a phone, a card or an identity.
+
+    Without `members` the names of JSON are not looked at, because that was done before.
+    """
     lower = text.lower()
     if any([hint in lower for hint in _TOKEN_HINTS]):  # noqa: C419 - a list is twice as fast here
         for pattern in _TOKENS:
             yield from (Span(*match.span("hide")) for match in pattern.finditer(text))
     yield from _pem_blocks(text)
-    yield from _named(text)
+    yield from _named(text, members=members)
     yield from _addresses(text)
     if not _DIGITS.search(text):
         return
@@ -62,23 +67,46 @@ def mask_number(number: str) -> str:
     return f"{number[:3]}****{number[-4:]}" if len(number) > 8 else MASK  # noqa: PLR2004 - less would tell it all
 
 
-def _named(text: str) -> Iterator[Span]:
+def _named(text: str, *, members: bool) -> Iterator[Span]:
     """Values beside a telling name, in anything that looks like JSON, XML or an assignment."""
-    for pattern in _patterns_for(text):
+    for pattern in _patterns_for(text, members=members):
         for match in pattern.finditer(text):
-            kind = kind_of(match["name"])
-            if kind is Kind.SECRET and match["hide"].lower() not in {"bearer", "basic", "digest", MASK}:
+            if kind_of(match["name"]) is Kind.SECRET and not _is_no_value(match["hide"]):
                 yield Span(*match.span("hide"))
+    yield from _assigned(text)
 
 
-def _patterns_for(text: str) -> Iterator[re.Pattern[str]]:
+def _assigned(text: str) -> Iterator[Span]:
+    """Values behind `name=` and `name:`."""
+    end = 0
+    for sign in _SIGN.finditer(text):
+        at = sign.start()
+        if at < end or text[at - 1] == '"' or kind_of(_name_before(text, at)) is not Kind.SECRET:
+            continue
+        value = _ASSIGNED.match(text, at + 1)
+        if value and not _is_no_value(value["hide"]):
+            end = value.end()
+            yield Span(*value.span("hide"))
+
+
+def _name_before(text: str, at: int) -> str:
+    """The name that ends before this place; empty when there is none."""
+    found = _NAME_BACKWARDS.match(text[max(0, at - _NAME_MAX - 4) : at][::-1])
+    name = found[1][::-1] if found else ""
+    return name if len(name) <= _NAME_MAX and (name[:1] == "_" or name[:1].isalpha()) else ""
+
+
+def _is_no_value(value: str) -> bool:
+    """The scheme before a credential, which is found by its own shape, or what is hidden already."""
+    return value.lower() in {"bearer", "basic", "digest", MASK}
+
+
+def _patterns_for(text: str, *, members: bool) -> Iterator[re.Pattern[str]]:
     """Those that can match at all."""
-    if '"' in text:
+    if members and '"' in text:
         yield _JSON_MEMBER
     if "<" in text:
         yield _XML_ELEMENT
-    if "=" in text or ":" in text:
-        yield _ASSIGNMENT
 
 
 def _pem_blocks(text: str) -> Iterator[Span]:
