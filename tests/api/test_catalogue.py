@@ -174,4 +174,4 @@ def test_without_keys_lists_work_and_secrets_are_refused(api, service, runtime):
 
     assert listed["secrets"]["api_key"]["needs_reentry"] is True
     assert refused.status_code == enabled.status_code == 503
-    assert refused.json["code"] == enabled.json["code"] == "KEYS_UNAVAILABLE"
+    assert refused.json["code"] == enabled.json["code"] == "KEY_UNAVAILABLE"

@@ -22,13 +22,13 @@ API_CODES: Mapping[str, Code] = MappingProxyType({
     "PARAMS_GONE": Code(
         409, N_("What the call asked for is not kept"), N_("Make the call anew from the business code.")
     ),
+    "FILE_CONFLICT": Code(
+        409, N_("Changed elsewhere since the file was made"), N_("Export again and repeat the change, or name what is to be overwritten.")
+    ),
     "STALE_REVISION": Code(
         412, N_("Somebody else saved first"), N_("Read it again, then repeat your change.")
     ),
     "TOO_LARGE": Code(413, N_("The request is too large"), N_("Send at most 1 MiB.")),
     "UNSUPPORTED_MEDIA_TYPE": Code(415, N_("This is not JSON"), N_("Send Content-Type: application/json.")),
-    "KEYS_UNAVAILABLE": Code(
-        503, N_("The keys are not available"), N_("See the System page for the missing key.")
-    ),
 })  # fmt: skip
 """Refusals of the API itself; nothing was sent to any service."""

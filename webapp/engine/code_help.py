@@ -52,7 +52,7 @@ _CONFIGURATION = {
     "CONFIG_DISABLED": Help(N_("The service exists and is switched off, so that no call uses it."), "none", "elsewhere", "operator"),
     "CONFIG_INVALID": Help(N_("A required setting is missing, or a stored one no longer fits what the adapter asks for."), "none", "elsewhere", "administrator"),
     "CREDENTIALS_UNREADABLE": Help(N_("The credentials are stored, but they cannot be read: what is stored was changed, or the place they refer to does not hand them out."), "none", "elsewhere", "administrator"),
-    "KEY_UNAVAILABLE": Help(N_("The credentials are stored and sound, but the key that opens them is missing, or its provider does not answer or refuses."), "none", "elsewhere", "administrator"),
+    "KEY_UNAVAILABLE": Help(N_("The key that opens the credentials is missing, or its provider does not answer or refuses. What is stored is sound; nothing new can be stored meanwhile."), "none", "elsewhere", "administrator"),
     "ADAPTER_MISSING": Help(N_("The service uses an adapter that is not installed here, or that does not load."), "none", "elsewhere", "administrator"),
     "OPERATION_UNSUPPORTED": Help(N_("The service belongs to another contract, or its vendor cannot express what was asked."), "none", "elsewhere", "caller"),
     "EGRESS_BLOCKED": Help(N_("The service's address is private, reserved or otherwise not one this installation may connect to."), "none", "stop", "administrator"),
@@ -130,10 +130,10 @@ _API = {
     "NAME_TAKEN": Help(N_("Something else is already called so; names are compared without regard to case."), "none", "stop", "caller"),
     "ALREADY_DECIDED": Help(N_("The vendor or a person has said what became of this call of unknown outcome, or it was sent once more."), "none", "stop", "operator"),
     "PARAMS_GONE": Help(N_("A call of unknown outcome cannot be sent once more: its parameters were never kept, because its process died, or cannot be opened."), "none", "stop", "caller"),
+    "FILE_CONFLICT": Help(N_("Something in the file was changed in another way since the file was made, so applying it would undo that. Nothing was stored."), "none", "stop", "caller"),
     "STALE_REVISION": Help(N_("What was to be changed has a newer revision than the one the caller read."), "none", "stop", "caller"),
     "TOO_LARGE": Help(N_("The body is larger than is read."), "none", "stop", "caller"),
     "UNSUPPORTED_MEDIA_TYPE": Help(N_("The body is declared as something other than JSON."), "none", "stop", "caller"),
-    "KEYS_UNAVAILABLE": Help(N_("Secrets can neither be stored nor read now, because the keys are missing or their provider does not answer."), "none", "later", "administrator"),
 }  # fmt: skip
 
 HELP: Mapping[str, Help] = MappingProxyType(

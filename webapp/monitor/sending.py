@@ -14,7 +14,7 @@ from webapp.engine.problems import PatchbayError
 from webapp.models.alert import AlertChannel
 from webapp.monitor.channels import OPERATIONS, behind, sound
 from webapp.monitor.findings import ALERTS_CALLER
-from webapp.vault.errors import VaultError
+from webapp.vault.errors import SecretUnreadable
 
 if TYPE_CHECKING:
     from webapp.runtime import Runtime
@@ -63,8 +63,9 @@ def target_of(session: Session, runtime: Runtime, channel: AlertChannel, subject
     if channel.kind == "webhook":
         try:
             url = runtime.vault.open(session, channel.secret_id or "")
-        except (VaultError, LookupError):
-            raise Unsent("CREDENTIALS_UNREADABLE", again=False) from None
+        except SecretUnreadable as unreadable:
+            code = "KEY_UNAVAILABLE" if unreadable.is_key_away else "CREDENTIALS_UNREADABLE"
+            raise Unsent(code, again=False) from None
     else:
         prefer = tuple(sound(session, behind(runtime, channel.kind, channel.route), without=subject))
         if not prefer:

@@ -58,6 +58,11 @@ def compare(
     ]
 
 
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[FieldChange]:
+    """What is different in `new`, member by member."""
+    return list(_members(old, new, ()))
+
+
 def plain_of(snapshot: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
     """A snapshot without what is a secret today."""
     settings = snapshot.get("configurations") or {}

@@ -88,7 +88,7 @@ class KeysUnavailable(RegistryError):
     """The vault is locked or its key provider does not answer, so no secret can be sealed or opened."""
 
     def __init__(self, message: Message) -> None:
-        super().__init__("KEYS_UNAVAILABLE", message)
+        super().__init__("KEY_UNAVAILABLE", message)
 
 
 class TooManyTests(RegistryError):

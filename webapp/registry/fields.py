@@ -74,6 +74,12 @@ class Quotas(Strict):
     calls: Windows | None = None
     money: Windows | None = None
     recipient_calls: Windows | None = Field(default=None, description="Calls to the same recipient.")
+    at_once: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Tries that may be under way at the same time, in all processes together.",
+    )
     prices: dict[OperationName, Price] = Field(
         default={},
         max_length=50,
@@ -90,7 +96,7 @@ def _some_quotas(quotas: Quotas | None) -> Quotas | None:
     """Quotas that limit and price nothing are none."""
     windows = [quotas.calls, quotas.money, quotas.recipient_calls] if quotas else []
     limits = any(value is not None for each in windows if each for value in each.model_dump().values())
-    return quotas if quotas and (limits or quotas.prices) else None
+    return quotas if quotas and (limits or quotas.prices or quotas.at_once) else None
 
 
 class HealthPolicy(Strict):

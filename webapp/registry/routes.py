@@ -63,7 +63,9 @@ def all_routes(session: Session) -> Sequence[Route]:
     return session.scalars(select(Route).order_by(Route.name)).all()
 
 
-def create(session: Session, runtime: Runtime, values: Mapping[str, Any], *, actor: str) -> Route:
+def create(
+    session: Session, runtime: Runtime, values: Mapping[str, Any], *, actor: str, origin: str | None = None
+) -> Route:
     """Add a route. Raises Invalid or Conflict (NAME_TAKEN). The caller commits."""
     fields = _checked(session, runtime, values)
     begin_write(session, "routes")
@@ -73,11 +75,17 @@ def create(session: Session, runtime: Runtime, values: Mapping[str, Any], *, act
     now = runtime.clock.now()
     route = Route(**fields.model_dump(), created_at=now, updated_at=now)
     session.add(route)
-    return _noted(session, runtime, route, actor=actor, action="route.create")
+    return _noted(session, runtime, route, actor=actor, action="route.create", origin=origin)
 
 
 def update(
-    session: Session, runtime: Runtime, route: Route, values: Mapping[str, Any], *, actor: str
+    session: Session,
+    runtime: Runtime,
+    route: Route,
+    values: Mapping[str, Any],
+    *,
+    actor: str,
+    origin: str | None = None,
 ) -> Route:
     """Replace what a route holds; its name stays, and may be repeated. Raises Invalid. The caller commits."""
     if values.get("name", route.name) != route.name:
@@ -86,7 +94,7 @@ def update(
     fields = _checked(session, runtime, {**values, "name": route.name})
     route.contract, route.description, route.members = fields.contract, fields.description, fields.members
     route.updated_at = runtime.clock.now()
-    return _noted(session, runtime, route, actor=actor, action="route.update")
+    return _noted(session, runtime, route, actor=actor, action="route.update", origin=origin)
 
 
 def reorder(
@@ -172,8 +180,12 @@ def _wrong_members(session: Session, fields: RouteFields) -> list[Flaw]:
     return flaws
 
 
-def _noted(session: Session, runtime: Runtime, route: Route, *, actor: str, action: str) -> Route:
+def _noted(
+    session: Session, runtime: Runtime, route: Route, *, actor: str, action: str, origin: str | None = None
+) -> Route:
     session.flush()
     detail = {"contract": route.contract, "members": list(route.members)}
+    if origin:
+        detail["origin"] = origin
     audit.append(session, runtime, actor=actor, action=action, target=route.name, detail=detail)
     return route

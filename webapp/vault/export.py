@@ -14,7 +14,6 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -23,12 +22,11 @@ from webapp.config import Config
 from webapp.vault.envelope import KEY_BYTES, NONCE_BYTES, associated
 from webapp.vault.errors import KeyStepRefused
 from webapp.vault.keyfile import refuse_weak, write_once
+from webapp.vault.passphrase import LANES, LEAST, MEMORY, PASSES, checked, stretched
 from webapp.vault.provider import fingerprint
 from webapp.vault.sources import find_kek, find_more_keks, find_secret, key_dir
 
 MAGIC = "patchbay-keys-1"
-MEMORY, PASSES, LANES = 65536, 3, 4
-LEAST = 12
 MOST_BYTES = 256 * 1024
 
 
@@ -46,7 +44,7 @@ def export_keys(config: Config, passphrase: str) -> str:
     }
     salt, nonce = secrets.token_bytes(16), os.urandom(NONCE_BYTES)
     header = {"memory": MEMORY, "passes": PASSES, "lanes": LANES, "salt": _text(salt), "fingerprints": marks}
-    sealed = AESGCM(_stretched(passphrase, header)).encrypt(
+    sealed = AESGCM(stretched(passphrase, header)).encrypt(
         nonce, json.dumps(content).encode(), _bound(header)
     )
     return json.dumps({"format": MAGIC, **header, "sealed": _text(nonce + sealed)}, indent=2) + "\n"
@@ -74,7 +72,7 @@ def read_export(text: str, passphrase: str) -> dict[str, Any]:
     try:
         header = _parse(text)
         packed = base64.b64decode(header["sealed"], validate=True)
-        key = _stretched(passphrase, header)
+        key = stretched(passphrase, header)
         plain = AESGCM(key).decrypt(packed[:NONCE_BYTES], packed[NONCE_BYTES:], _bound(header))
     except (KeyError, TypeError, ValueError, binascii.Error):
         raise KeyStepRefused(Message.of(N_("This is not an export of keys."))) from None
@@ -95,17 +93,8 @@ def _parse(text: str) -> dict[str, Any]:
     header: dict[str, Any] = json.loads(text)
     if header["format"] != MAGIC:
         raise ValueError
-    limits = {"memory": (8192, 1024 * 1024), "passes": (1, 10), "lanes": (1, 16)}
-    if not all(isinstance(header[n], int) and low <= header[n] <= high for n, (low, high) in limits.items()):
-        raise ValueError
+    checked(header)
     return header
-
-
-def _stretched(passphrase: str, header: Mapping[str, Any]) -> bytes:
-    salt = base64.b64decode(header["salt"], validate=True)
-    return hash_secret_raw(
-        passphrase.encode(), salt, header["passes"], header["memory"], header["lanes"], KEY_BYTES, Type.ID
-    )
 
 
 def _bound(header: Mapping[str, Any]) -> bytes:

@@ -153,6 +153,10 @@ class Vault:
         except ProviderError as error:
             raise SecretUnreadable(secret_id, word(error), data_key.id) from error
 
+    def is_same(self, secret: Secret, value: str) -> bool:
+        """Whether a stored secret has this value, told by its fingerprint."""
+        return secret.fp is not None and hmac.compare_digest(secret.fp, self._fingerprint(value))
+
     def look_up(self, reference: Reference) -> str:
         """Return what a reference names; raises SecretUnreadable."""
         return self._resolved("", reference.uri)

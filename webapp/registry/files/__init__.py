@@ -1,0 +1,1 @@
+"""Configuration as files: services and routes as YAML, without their secrets, to be kept in a repository."""
