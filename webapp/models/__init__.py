@@ -10,6 +10,7 @@ from webapp.models.factor import AccountLink, RecoveryCode, SecondFactor
 from webapp.models.health import HealthCheck, HealthDay, HealthHour, Lease, MonitorSetting, ServiceHealth
 from webapp.models.incident import Incident, IncidentEntry
 from webapp.models.keystore import KeyJob, KeyProcess
+from webapp.models.log_view import CallReplay, KeptInput, LogView
 from webapp.models.maintenance import MaintenanceWindow
 from webapp.models.reconcile import ReconcileItem
 from webapp.models.revision import ServiceRevision
@@ -28,6 +29,7 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "Base",
+    "CallReplay",
     "DataKey",
     "ExpiryReminder",
     "HealthCheck",
@@ -36,10 +38,12 @@ __all__ = [
     "Incident",
     "IncidentEntry",
     "Kek",
+    "KeptInput",
     "KeyJob",
     "KeyProcess",
     "KeystoreMeta",
     "Lease",
+    "LogView",
     "MaintenanceWindow",
     "MonitorSetting",
     "ReconcileItem",

@@ -6,7 +6,7 @@ import unicodedata
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, String, Text, text, true
+from sqlalchemy import Index, String, Text, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from webapp.ids import uuid7
@@ -47,6 +47,9 @@ class ThirdPartyServiceConfiguration(Base):
     rate_limit: Mapped[dict[str, Any] | None]
     quotas: Mapped[dict[str, Any] | None]
     durability: Mapped[str] = mapped_column(String(10), default="process", server_default="process")
+    keep_inputs: Mapped[bool] = mapped_column(
+        default=False, server_default=false()
+    )  # so that calls can be made again
     breaker_override: Mapped[dict[str, Any] | None]  # what an operator decided: see webapp.registry.overrides
     health_check_endpoint: Mapped[str | None] = mapped_column(String(2048))
     health_interval_s: Mapped[int] = mapped_column(default=60, server_default="60")
