@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from abc import ABC
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any, ClassVar, get_type_hints
 
 from adapters.kit.auth import Auth
@@ -50,6 +51,9 @@ class Adapter(ABC):
     docs: ClassVar[str] = ""
     summary: ClassVar[str] = ""
     ports: ClassVar[frozenset[int]] = frozenset()
+    breaker_groups: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {}
+    )  # operations that fail apart from the others
     key_ttl_s: ClassVar[float] = 86_400.0  # how long the vendor remembers an idempotency key
     Config: ClassVar[type[Settings]] = Settings
 

@@ -21,7 +21,7 @@ OPEN_S, MOST_OPEN_S, JITTER = 30.0, 300.0, 0.1
 PERMITS, SUCCESSES, STUCK_S = 3, 2, 60.0
 SLOW_AT = 0.8
 _ASK_AGAIN_S = 1.0
-_STORY = 10
+STORY = 10
 
 Doc = dict[str, Any]
 
@@ -36,10 +36,14 @@ class Vote(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """The right to make one attempt, valid for one generation; `probe` when it is one of the few of half open."""
+    """The right to make one attempt, valid for one generation; `probe` when it is one of the few of half open.
+
+    What only counts is seen in the window and changes no state: an operator has decided that.
+    """
 
     generation: int = 0
     probe: bool = False
+    only_counts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ def vote(
 ) -> tuple[Doc | None, Transition | None]:
     """Count the votes of an attempt: the new document (None for a late result) and the change of state."""
     doc = doc or fresh(now, permit.generation)
+    if permit.only_counts:
+        return doc | {"buckets": _added(doc["buckets"], now, tally)}, None
     if doc["generation"] != permit.generation or (doc["state"] != CLOSED and not permit.probe):
         return None, None
     if doc["state"] == HALF_OPEN:
@@ -189,7 +195,7 @@ def _enter(doc: Doc, state: str, now: float, reason: str) -> Doc:
     line = {"at": now, "from": doc["state"], "to": state, "reason": reason}
     counts = {"calls": calls, "failures": failures, "slow": slow}
     changed = {"state": state, "generation": doc["generation"] + 1, "since": now, "granted": now}
-    return doc | changed | {"permits": 0, "ok": 0, "story": [*doc["story"], line | counts][-_STORY:]}
+    return doc | changed | {"permits": 0, "ok": 0, "story": [*doc["story"], line | counts][-STORY:]}
 
 
 def _stuck(doc: Mapping[str, Any], now: float) -> bool:

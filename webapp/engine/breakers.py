@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.kit import Clock
+from adapters.kit import Catalog, Clock
 from webapp.engine import breaker
 from webapp.engine.breaker import Permit, Tally, Transition, Vote
 from webapp.state import Store
 
+_BETWEEN = ":"
 _KEPT_S = 7 * 86_400.0
 _FLUSH_S = 1.0
 
@@ -60,7 +61,7 @@ class Breakers:
         view = self._view(key)
         now = self._clock.monotonic()
         if view.read_at is None or not 0 <= now - view.read_at < self._store.cache_s:
-            (doc,), stored_now = self._store.read([_name(key)])
+            (doc,), stored_now = self._store.read([name_of(key)])
             self._remember(view, doc, stored_now)
         return view.doc
 
@@ -86,7 +87,7 @@ class Breakers:
             after, answer = breaker.ask(doc, now, jitter)
             return after, (after or doc, now, answer)
 
-        known, now, answer = self._store.update(_name(key), change, ttl_s=_KEPT_S)
+        known, now, answer = self._store.update(name_of(key), change, ttl_s=_KEPT_S)
         self._remember(self._view(key), known, now)
         if known and known["state"] == breaker.OPEN and before == breaker.HALF_OPEN:
             self._tell(key, Transition(before, breaker.OPEN, "stuck", *breaker.totals(known)))
@@ -98,7 +99,8 @@ class Breakers:
             self.release(key, permit)
             return True
         view = self._view(key)
-        if view.doc is not None and view.doc["generation"] > permit.generation:
+        late = view.doc is not None and view.doc["generation"] > permit.generation
+        if late and not permit.only_counts:
             return False
         tally = self._count(view, permit, vote, slow=slow)
         return True if tally is None else self._send(key, view, permit, tally)
@@ -110,7 +112,7 @@ class Breakers:
             after = breaker.fresh(now, doc["generation"] + 1 if doc else 0)
             return after, (after, now)
 
-        doc, now = self._store.update(_name(key), change, ttl_s=_KEPT_S)
+        doc, now = self._store.update(name_of(key), change, ttl_s=_KEPT_S)
         with self._lock:
             self._views[key] = _View()
         self._remember(self._view(key), doc, now)
@@ -144,7 +146,7 @@ class Breakers:
             after, transition = breaker.vote(doc, now, permit, tally, jitter)
             return after, (after or doc, now, after is not None, transition)
 
-        known, now, counted, transition = self._store.update(_name(key), change, ttl_s=_KEPT_S)
+        known, now, counted, transition = self._store.update(name_of(key), change, ttl_s=_KEPT_S)
         self._remember(view, known, now)
         if transition:
             view.failed.clear()
@@ -155,7 +157,7 @@ class Breakers:
         """Give a permit back that says nothing about the service."""
         if permit.probe:
             self._store.update(
-                _name(key), lambda doc, _now: (breaker.give_back(doc, permit), None), ttl_s=_KEPT_S
+                name_of(key), lambda doc, _now: (breaker.give_back(doc, permit), None), ttl_s=_KEPT_S
             )
 
     def _remember(self, view: _View, doc: dict[str, Any] | None, stored_now: float) -> None:
@@ -171,7 +173,28 @@ class Breakers:
         return view
 
 
-def _name(key: str) -> str:
+def breaker_key(catalog: Catalog, service_id: str, service_type: str, operation: str) -> str:
+    """What an operation is counted under: the service, and the group of it where its adapter tells them apart."""
+    entry = catalog.get(service_type)
+    group = entry.adapter.breaker_groups.get(operation) if entry and entry.adapter else None
+    return f"{service_id}{_BETWEEN}{group}" if group else service_id
+
+
+def breaker_keys(catalog: Catalog, service_id: str, service_type: str) -> list[str]:
+    """Every breaker of a service, the one of the service itself first."""
+    entry = catalog.get(service_type)
+    groups = sorted(set(entry.adapter.breaker_groups.values())) if entry and entry.adapter else []
+    return [service_id, *(f"{service_id}{_BETWEEN}{group}" for group in groups)]
+
+
+def service_and_group(key: str) -> tuple[str, str]:
+    """The service a breaker belongs to, and its group; empty for the service itself."""
+    service_id, _, group = key.partition(_BETWEEN)
+    return service_id, group
+
+
+def name_of(key: str) -> str:
+    """Under which name the document of a breaker lies in the store."""
     return f"breaker:{key}"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.kit import Catalog, Message, N_
+from webapp.engine.breakers import breaker_key
 from webapp.engine.snapshot import Facts, Snapshot
 
 MOST_TRIED = 3
@@ -41,6 +42,7 @@ class Candidate:
     quotas: Mapping[str, Any] | None = None
     override: Mapping[str, Any] | None = None
     durability: str = "process"
+    breaker_key: str = ""
 
 
 def find_candidates(
@@ -73,7 +75,8 @@ def _find(
             if service.service_id not in seen and len(found) < _MOST_LISTED:
                 seen.add(service.service_id)
                 skip = _reason(catalog, service, operation, contract)
-                found.append(_candidate(snapshot, service, name, skip))
+                key = breaker_key(catalog, service.service_id, service.service_type, operation)
+                found.append(_candidate(snapshot, service, name, skip, key))
     return found
 
 
@@ -116,7 +119,7 @@ def _reason(catalog: Catalog, service: Facts, operation: str, contract: str) -> 
     return None
 
 
-def _candidate(snapshot: Snapshot, service: Facts, via: str, skip: Skip | None) -> Candidate:
+def _candidate(snapshot: Snapshot, service: Facts, via: str, skip: Skip | None, key: str) -> Candidate:
     return Candidate(
         via=via,
         service_id=service.service_id,
@@ -132,4 +135,5 @@ def _candidate(snapshot: Snapshot, service: Facts, via: str, skip: Skip | None) 
         quotas=service.quotas,
         override=service.breaker_override,
         durability=service.durability,
+        breaker_key=key,
     )

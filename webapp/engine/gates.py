@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from adapters.kit import Effect, Stage
 from webapp.engine import judge
 from webapp.engine.breaker import SLOW_AT, Permit, Transition
-from webapp.engine.breakers import Breakers
+from webapp.engine.breakers import Breakers, breaker_keys, service_and_group
 from webapp.engine.budget import Budget
 from webapp.engine.bulkhead import Bulkhead, slots_for
 from webapp.engine.candidates import Candidate, Skip
 from webapp.engine.classify import Verdict, vote_of
+from webapp.engine.deadline import ATTEMPT_DEFAULT_MS
+from webapp.engine.fleet import Fleet
 from webapp.engine.judge import Signs
 from webapp.engine.limiter import Limiter
 from webapp.engine.overrides import in_force, seconds_left
@@ -52,6 +54,7 @@ class Gates:
         self.limiter = Limiter(runtime.state, runtime.clock)
         self.quotas = Quotas(runtime.state)
         self.bulkhead = Bulkhead(slots_for(runtime.config.threads))
+        self.fleet = Fleet(runtime.state, runtime.clock, self.rng)
         self.budget = Budget(runtime.clock)
 
     def signs(self, candidate: Candidate, load: Load) -> Signs:
@@ -60,13 +63,13 @@ class Gates:
         if key is None:
             return Signs()
         forced = in_force(candidate.override, self.clock.now())
-        doc = self.breakers.look(key)
+        doc = self.breakers.look(candidate.breaker_key or key)
         rules = rules_of(candidate.quotas, key, load.operation, units=load.units, recipient=load.recipient)
         return Signs(
             forced=forced,
             forced_for_s=seconds_left(forced, self.clock.now()) if forced else 0.0,
             breaker=doc["state"] if doc else "closed",
-            breaker_wait_s=self.breakers.wait(key),
+            breaker_wait_s=self.breakers.wait(candidate.breaker_key or key),
             cool_s=self.limiter.cool_s(key),
             quota_wait_s=self.quotas.left(list(rules)) if candidate.quotas else 0.0,
         )
@@ -80,7 +83,7 @@ class Gates:
         if not self.bulkhead.enter(passage.key):
             return judge.bulkhead_full(candidate.service_name)
         try:
-            skip = passage.limit(load, remaining, trace) or passage.ask_breaker(trace)
+            skip = passage.lease() or passage.limit(load, remaining, trace) or passage.ask_breaker(trace)
         except BaseException:
             passage.close()
             raise
@@ -89,25 +92,34 @@ class Gates:
         return skip or passage
 
     def checked(self, service_id: str, stages: Sequence[Stage]) -> None:
-        """Let a connection test vote: it is never held back by the breaker, but may bring it to its end.
+        """Let a connection test vote: it is never held back by a breaker, but may bring it to its end.
 
         Only stages of the adapter itself show that a service works; an open port alone does not.
         """
         failed = next((stage for stage in stages if stage.status == "failed"), None)
         if failed is None and all(stage.status != "ok" or stage.name in _NETWORK for stage in stages):
             return
-        if failed is None and self.breakers.is_spotless(service_id):
-            return  # nearly every check is like this, and none of them needs to write
         code = (failed.code or "VENDOR_SERVER_ERROR") if failed else None
-        permit = self.breakers.acquire(service_id)
-        if isinstance(permit, Permit):
-            self.breakers.record(service_id, permit, vote_of(Verdict(code, Effect.NONE)))
+        for key in self._breakers_of(service_id):
+            if failed is None and self.breakers.is_spotless(key):
+                continue  # nearly every check is like this, and none of them needs to write
+            permit = self.breakers.acquire(key)
+            if isinstance(permit, Permit):
+                self.breakers.record(key, permit, vote_of(Verdict(code, Effect.NONE)))
 
     def reset(self, service_id: str) -> None:
-        """Forget what the breaker of a service has counted."""
-        self.breakers.forget(service_id)
+        """Forget what the breakers of a service have counted."""
+        for key in self._breakers_of(service_id):
+            self.breakers.forget(key)
 
-    def _tell(self, service_id: str, transition: Transition) -> None:
+    def _breakers_of(self, service_id: str) -> list[str]:
+        facts = self._runtime.snapshots.current().services.get(service_id)
+        return breaker_keys(self._runtime.catalog, service_id, facts.service_type if facts else "")
+
+    def _tell(self, key: str, transition: Transition) -> None:
+        service_id, group = service_and_group(key)
+        if group:
+            transition = replace(transition, reason=f"{transition.reason}, {group}")
         _log.warning(
             "The breaker of service %s went from %s to %s (%s): %d calls, %d failures, %d slow",
             service_id, transition.before, transition.after, transition.reason,
@@ -126,11 +138,30 @@ class Passage:
     rules: list[Rule] = field(default_factory=list)
     limited: bool = False
     settled: bool = False
+    leased: str | None = None
 
     @property
     def key(self) -> str:
         """What everything is counted under."""
         return self.candidate.service_id or ""
+
+    @property
+    def breaker_key(self) -> str:
+        """What the breaker counts under: some operations of a service may fail apart from the others."""
+        return self.candidate.breaker_key or self.key
+
+    @property
+    def timeout_s(self) -> float:
+        """How long the attempt may take."""
+        return (self.candidate.timeout_ms or ATTEMPT_DEFAULT_MS) / 1000
+
+    def lease(self) -> Skip | None:
+        """A slot of all processes together, where the service has so few."""
+        limit = (self.candidate.quotas or {}).get("at_once")
+        if limit is None:
+            return None
+        self.leased = self.gates.fleet.enter(self.key, int(limit), self.timeout_s)
+        return None if self.leased else judge.bulkhead_full(self.candidate.service_name)
 
     def limit(self, load: Load, remaining: Callable[[], float], trace: Trace) -> Skip | None:
         """Limiter and quota; a short wait is waited here."""
@@ -160,8 +191,9 @@ class Passage:
         trace.add(Step.BREAKER)
         forced = in_force(self.candidate.override, self.gates.clock.now())
         if forced and forced["state"] == "closed":
+            self.permit = Permit(only_counts=True)
             return None
-        answer = self.gates.breakers.acquire(self.key)
+        answer = self.gates.breakers.acquire(self.breaker_key)
         if not isinstance(answer, Permit):
             return judge.circuit_open(self.candidate.service_name, answer)
         self.permit = answer
@@ -175,7 +207,7 @@ class Passage:
         gates = self.gates
         if self.permit is not None:
             slow = took_s > SLOW_AT * timeout_s
-            gates.breakers.record(self.key, self.permit, vote_of(verdict), slow=slow)
+            gates.breakers.record(self.breaker_key, self.permit, vote_of(verdict), slow=slow)
         if first and verdict.code is None:
             gates.budget.earn(self.key)
         said = read_limits(
@@ -194,10 +226,12 @@ class Passage:
         """Give everything back; what was not settled was never sent."""
         if not self.settled:
             if self.permit is not None:
-                self.gates.breakers.release(self.key, self.permit)
+                self.gates.breakers.release(self.breaker_key, self.permit)
             self.gates.quotas.refund(self.rules)
             if self.limited:
                 self.gates.limiter.give_back(self.key, self.candidate.rate_limit)
+        if self.leased:
+            self.gates.fleet.leave(self.key, self.leased, self.timeout_s)
         self.gates.bulkhead.leave(self.key)
 
     def __enter__(self) -> Self:

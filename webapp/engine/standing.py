@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from webapp.engine import breaker
+from webapp.engine.breakers import breaker_keys, name_of
 from webapp.engine.overrides import in_force
 from webapp.engine.quota import UNIT, rules_of, used
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
 
 if TYPE_CHECKING:
     from webapp.runtime import Runtime
+
+
+_GRAVITY = (breaker.CLOSED, breaker.HALF_OPEN, breaker.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,11 @@ class Standing:
 def standing(runtime: Runtime, service: Service) -> Standing:
     """Look, without taking or changing anything."""
     key = service.service_id
-    docs, now = runtime.state.read([f"breaker:{key}"])
-    doc = docs[0]
+    names = [name_of(each) for each in breaker_keys(runtime.catalog, key, service.service_type)]
+    docs, now = runtime.state.read(names)
+    doc = max(docs, key=lambda each: _gravity(each, now))
     override = in_force(service.breaker_override, runtime.clock.now())
-    calls, failures, slow = breaker.totals(doc)
+    calls, failures, slow = (sum(counts) for counts in zip(*map(breaker.totals, docs), strict=True))
     own = doc["state"] if doc else breaker.CLOSED
     return Standing(
         state=f"forced_{override['state']}" if override else own,
@@ -79,7 +84,7 @@ def standing(runtime: Runtime, service: Service) -> Standing:
         failures=failures,
         slow=slow,
         override=override,
-        changes=tuple(_change(line) for line in reversed(doc["story"] if doc else [])),
+        changes=tuple(_changes(docs)),
         quotas=tuple(_spendings(runtime, service)),
         degraded=bool(getattr(runtime.state, "degraded", False)),
     )
@@ -97,6 +102,18 @@ def _spendings(runtime: Runtime, service: Service) -> Iterator[Spending]:
         counts = "money" if ":money:" in rule.key else "calls"
         unit = UNIT if counts == "money" else 1
         yield Spending(counts, rule.window, used(doc, now, rule) / unit, rule.limit / unit)
+
+
+def _gravity(doc: Mapping[str, Any] | None, now: float) -> tuple[int, float]:
+    """Where the operations of a service have several breakers, the one that holds back most is shown."""
+    state = doc["state"] if doc else breaker.CLOSED
+    return _GRAVITY.index(state), breaker.wait_of(doc, now)
+
+
+def _changes(docs: Sequence[Mapping[str, Any] | None]) -> list[Change]:
+    lines = [line for doc in docs if doc for line in doc["story"]]
+    newest = sorted(lines, key=lambda line: float(line["at"]), reverse=True)
+    return [_change(line) for line in newest[: breaker.STORY]]
 
 
 def _change(line: Mapping[str, Any]) -> Change:
