@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from webapp.engine.snapshot import Snapshots
     from webapp.log.batch import Batch
     from webapp.log.ledger import Ledger
+    from webapp.log.metrics import MetricStore
     from webapp.log.query import LogStore
     from webapp.state import Store
 
@@ -71,6 +72,12 @@ class Runtime:
         """The store of calls and attempts."""
         store = import_module("webapp.log.query").LogStore
         return cast("LogStore", store(self.engine, self.clock, self.vault.derive, self._settle, self._tail))
+
+    @cached_property
+    def metrics(self) -> MetricStore:
+        """What the roll-ups of the log say."""
+        store = import_module("webapp.log.metrics").MetricStore
+        return cast("MetricStore", store(self.engine, self.clock, self._settle))
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -28,6 +28,7 @@ def upgrade() -> None:
     columns()
     for name in ("rollup_minutes", "rollup_hours", "rollup_days", "rollup_totals"):
         table(name)
+    fresh()
 
 
 def columns() -> None:
@@ -41,6 +42,28 @@ def columns() -> None:
                 op.add_column(name, column)
 
 
+def sums() -> list[sa.Column]:
+    """What is added up."""
+    numbers = [sa.Column(sum_, sa.BigInteger(), server_default="0", nullable=False) for sum_ in SUMS]
+    spreads = [
+        sa.Column(name, SPARSE, server_default=sa.text("'{}'"), nullable=False) for name in ("codes", "latencies")
+    ]
+    return numbers + spreads
+
+
+def fresh() -> None:
+    """What waits to be added to the others."""
+    op.create_table(
+        "rollup_fresh",
+        sa.Column("fresh_id", BIG, nullable=False),
+        sa.Column("scope", sa.String(length=12), nullable=False),
+        sa.Column("key", sa.String(length=120), nullable=False),
+        sa.Column("start_s", BIG, nullable=False),
+        *sums(),
+        sa.PrimaryKeyConstraint("fresh_id", name=op.f("pk_rollup_fresh")),
+    )
+
+
 def table(name: str) -> None:
     """One grain."""
     op.create_table(
@@ -48,9 +71,7 @@ def table(name: str) -> None:
         sa.Column("scope", sa.String(length=12), nullable=False),
         sa.Column("key", sa.String(length=120), nullable=False),
         sa.Column("start_s", BIG, autoincrement=False, nullable=False),
-        *(sa.Column(sum_, sa.BigInteger(), server_default="0", nullable=False) for sum_ in SUMS),
-        sa.Column("codes", SPARSE, server_default=sa.text("'{}'"), nullable=False),
-        sa.Column("latencies", SPARSE, server_default=sa.text("'{}'"), nullable=False),
+        *sums(),
         sa.PrimaryKeyConstraint("scope", "key", "start_s", name=op.f(f"pk_{name}")),
     )
     if name != "rollup_totals":

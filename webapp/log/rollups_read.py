@@ -1,0 +1,132 @@
+"""Reading the roll-ups: sums, series and rankings over any stretch of time, each from as few rows as possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import CompoundSelect, Connection, Select, Table, func, select, union_all
+
+from webapp.log.rollups import GRAINS, tally_of
+from webapp.log.rollups_tables import SPREADS, SUMS, fresh, totals
+from webapp.log.rollups_tally import DAY_S, HOUR_S, MINUTE_S, Tally
+
+# How long each grain is kept. Minutes outlast two days a little, so that a day can be compared with the one before.
+KEPT_S = {MINUTE_S: 50 * HOUR_S, HOUR_S: 90 * DAY_S, DAY_S: 400 * DAY_S}
+_TABLES = {length_s: table for table, length_s in GRAINS}
+
+
+class Part(NamedTuple):
+    """A stretch of time that one grain covers."""
+
+    grain_s: int
+    start_s: int
+    end_s: int
+
+
+def cover(start_s: int, end_s: int, now_s: int) -> list[Part]:
+    """Whole days, then hours, then minutes at the edges; the running minute, hour or day is taken whole.
+
+    What lies so far back that the finer grains are gone begins with its hour or day.
+    """
+    start_s, end_s = _kept(start_s, now_s), _kept(end_s, now_s)
+    if end_s >= now_s:
+        end_s = now_s - now_s % DAY_S + DAY_S
+    return [part for part in _split(start_s, end_s, DAY_S, HOUR_S, MINUTE_S) if part.start_s < part.end_s]
+
+
+def _kept(moment_s: int, now_s: int) -> int:
+    grain_s = next((grain_s for grain_s, kept_s in KEPT_S.items() if moment_s >= now_s - kept_s), DAY_S)
+    return moment_s - moment_s % grain_s
+
+
+def _split(start_s: int, end_s: int, grain_s: int, *finer: int) -> Iterator[Part]:
+    first, last = -(-start_s // grain_s) * grain_s, end_s - end_s % grain_s
+    if not finer:
+        yield Part(grain_s, start_s, end_s)
+    elif first >= last:
+        yield from _split(start_s, end_s, *finer)
+    else:
+        yield from _split(start_s, first, *finer)
+        yield Part(grain_s, first, last)
+        yield from _split(last, end_s, *finer)
+
+
+def total(connection: Connection, scope: str, key: str, parts: Sequence[Part]) -> Tally:
+    """Everything in these parts as one sum."""
+    sums = totals_of(connection, scope, [key], parts)
+    return sums.get(key) or Tally()
+
+
+def totals_of(
+    connection: Connection, scope: str, keys: Sequence[str], parts: Sequence[Part]
+) -> dict[str, Tally]:
+    """One sum for each of these keys that occurs."""
+    found: dict[str, Tally] = {}
+    if parts and keys:
+        for key, _, *values in _rows(connection, scope, keys, parts):
+            found.setdefault(key, Tally()).add(tally_of(values))
+    return found
+
+
+def series(
+    connection: Connection, scope: str, key: str, *, start_s: int, step_s: int, count: int
+) -> list[Tally]:
+    """A sum for each of `count` steps from `start_s` on, empty ones too."""
+    grain_s = max(grain for grain in KEPT_S if step_s % grain == 0 and start_s % grain == 0)
+    part = Part(grain_s, start_s, start_s + step_s * count)
+    steps = [Tally() for _ in range(count)]
+    for _, at, *values in _rows(connection, scope, [key], [part]):
+        steps[(at - start_s) // step_s].add(tally_of(values))
+    return steps
+
+
+def ranking(
+    connection: Connection, scope: str, parts: Sequence[Part], limit: int | None = None
+) -> list[tuple[str, Tally]]:
+    """Every key of a scope that occurs, the busiest first, with counts but without codes and latencies."""
+    if not parts:
+        return []
+    rows = _union(scope, None, parts, spreads=False).subquery()
+    sums = [func.sum(rows.c[name]) for name in SUMS]
+    query = select(rows.c.key, *sums).group_by(rows.c.key).having(sums[0] > 0)
+    query = query.order_by(sums[0].desc(), rows.c.key).limit(limit)
+    return [(key, Tally().set_sums(values)) for key, *values in connection.execute(query)]
+
+
+def ever(connection: Connection, scope: str) -> dict[str, Tally]:
+    """The sums since the beginning, by key; they only ever grow, but for repairs."""
+    found: dict[str, Tally] = {}
+    parts = [_select(table, scope, None, None) for table in (totals, fresh)]
+    for key, _, *values in connection.execute(union_all(*parts)):
+        found.setdefault(key, Tally()).add(tally_of(values))
+    return found
+
+
+def _rows(
+    connection: Connection, scope: str, keys: Sequence[str], parts: Sequence[Part]
+) -> Iterable[Sequence[Any]]:
+    return connection.execute(_union(scope, keys, parts)).all()
+
+
+def _union(
+    scope: str, keys: Sequence[str] | None, parts: Sequence[Part], *, spreads: bool = True
+) -> CompoundSelect[Any]:
+    """One statement, so that what is just being moved from one table to the other is seen in one of them."""
+    waiting = Part(MINUTE_S, min(part.start_s for part in parts), max(part.end_s for part in parts))
+    tables = [(_TABLES[part.grain_s], part) for part in parts] + [(fresh, waiting)]
+    return union_all(*(_select(table, scope, keys, part, spreads=spreads) for table, part in tables))
+
+
+def _select(
+    table: Table, scope: str, keys: Sequence[str] | None, part: Part | None, *, spreads: bool = True
+) -> Select[Any]:
+    names = ("key", "start_s", *SUMS, *(SPREADS if spreads else ()))
+    query = select(*(table.c[name] for name in names)).where(table.c.scope == scope)
+    if part:
+        query = query.where(table.c.start_s >= part.start_s, table.c.start_s < part.end_s)
+    if keys is not None:
+        query = query.where(table.c.key == keys[0] if len(keys) == 1 else table.c.key.in_(keys))
+    elif table is not fresh and part:
+        query = query.where(table.c.key.in_(select(totals.c.key).where(totals.c.scope == scope)))
+    return query
