@@ -25,6 +25,7 @@ class AlertChannel(Base):
     options: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     secret_id: Mapped[str | None] = mapped_column(Uuid, ForeignKey("secrets.id", ondelete="SET NULL"))
     created_at: Mapped[datetime]
+    revision: Mapped[int] = mapped_column(default=1, server_default="1")  # grows with each change
     worked_at: Mapped[datetime | None]
     failed_at: Mapped[datetime | None]
     failure: Mapped[str | None] = mapped_column(String(60))
@@ -49,6 +50,7 @@ class AlertRule(Base):
     quiet_to: Mapped[str | None] = mapped_column(String(5))
     time_zone: Mapped[str] = mapped_column(String(60), default="UTC")
     created_at: Mapped[datetime]
+    revision: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
 class AlertDelivery(Base):

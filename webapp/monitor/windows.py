@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from adapters.kit import Message, N_
@@ -16,6 +17,7 @@ from webapp.db import begin_write
 from webapp.models.health import ServiceHealth
 from webapp.models.maintenance import MaintenanceWindow
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
+from webapp.monitor.occurrences import DAYS, Series, series_of
 from webapp.registry.errors import Flaw, Invalid, NotFound
 from webapp.registry.fields import Identifier, Strict, flaws_of
 from webapp.registry.shape import moment
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from webapp.runtime import Runtime
 
 LONGEST = timedelta(days=30)
+# A day, or a month, may be an hour shorter than the next.
+_BETWEEN = timedelta(hours=1)
+_FARTHEST = timedelta(days=5 * 366)
 _LOCK = "maintenance"
 
 
@@ -35,16 +40,27 @@ class WindowFields(Strict):
     services: list[Identifier] = Field(
         default=[], max_length=200, description="Ids of services; none means all."
     )
-    starts_at: AwareDatetime
+    starts_at: AwareDatetime = Field(description="When it begins, the first time if it repeats.")
     ends_at: AwareDatetime
+    repeats: Literal["daily", "weekly", "monthly"] | None = Field(
+        default=None,
+        description="At the same hours of each day, of this weekday, or of this day of the month.",
+    )
+    time_zone: str = Field(default="UTC", description="Whose hours are meant when it repeats.")
+    repeat_until: AwareDatetime | None = Field(
+        default=None, description="It does not begin again after this; empty means it never stops."
+    )
 
 
 def create(session: Session, runtime: Runtime, values: Mapping[str, Any], *, actor: str) -> MaintenanceWindow:
     """Plan a window. Raises Invalid, also when it overlaps with another one. The caller commits."""
     fields = _checked(session, runtime, values)
     begin_write(session, _LOCK)
-    _refuse_overlap(session, fields)
-    window = MaintenanceWindow(**fields.model_dump(), created_at=runtime.clock.now(), created_by=actor)
+    now = runtime.clock.now()
+    _refuse_overlap(session, fields, now)
+    window = MaintenanceWindow(
+        **fields.model_dump(), over_at=_series(fields).over_at(), created_at=now, created_by=actor
+    )
     session.add(window)
     session.flush()
     apply(session, runtime)
@@ -53,17 +69,45 @@ def create(session: Session, runtime: Runtime, values: Mapping[str, Any], *, act
 
 
 def end(session: Session, runtime: Runtime, window_id: str, *, actor: str) -> MaintenanceWindow:
-    """End a window now, or call it off before it began. Raises NotFound. The caller commits."""
+    """End a window now and for good, or call it off before it began. Raises NotFound. The caller commits."""
     window = find(session, window_id)
     now = runtime.clock.now()
     _note(session, runtime, window, actor, "maintenance.end")
     if window.starts_at >= now:
         session.delete(window)
-    elif window.ends_at > now:
-        window.ends_at = now
+    elif phase(window, now) != "over":
+        _close(window, now)
     session.flush()
     apply(session, runtime)
     return window
+
+
+def skip(session: Session, runtime: Runtime, window_id: str, *, actor: str) -> MaintenanceWindow:
+    """Of a window that repeats: end the time that is open, or leave the next one out. Raises NotFound and Invalid."""
+    window = find(session, window_id)
+    now = runtime.clock.now()
+    coming = series_of(window).at(now)
+    if not window.repeats or coming is None:
+        text = Message.of(N_("It does not come again, so there is nothing to leave out: end it instead."))
+        raise Invalid([Flaw("", "range", text)])
+    window.skipped_until = coming.starts_at
+    if series_of(window).at(now) is None:
+        window.over_at = now
+    _note(session, runtime, window, actor, "maintenance.skip")
+    session.flush()
+    apply(session, runtime)
+    return window
+
+
+def _close(window: MaintenanceWindow, now: datetime) -> None:
+    """Nothing of it is open or comes any more."""
+    if window.repeats:
+        coming = series_of(window).at(now)
+        window.skipped_until = coming.starts_at if coming and coming.is_open(now) else window.skipped_until
+        window.repeat_until = now
+    else:
+        window.ends_at = now
+    window.over_at = now
 
 
 def find(session: Session, window_id: str) -> MaintenanceWindow:
@@ -76,29 +120,30 @@ def find(session: Session, window_id: str) -> MaintenanceWindow:
 
 def listed(session: Session, now: datetime, past: int = 20) -> Sequence[MaintenanceWindow]:
     """What is planned and under way, the next first, then some that are over, the last first."""
+    coming = [(found, window) for window in _alive(session, now) if (found := series_of(window).at(now))]
+    coming.sort(key=lambda pair: (pair[0].starts_at, pair[1].window_id))
     window = MaintenanceWindow
-    coming = session.scalars(select(window).where(window.ends_at > now).order_by(window.starts_at)).all()
-    over = select(window).where(window.ends_at <= now).order_by(window.ends_at.desc()).limit(past)
-    return [*coming, *session.scalars(over)]
+    over = select(window).where(window.over_at <= now).order_by(window.over_at.desc()).limit(past)
+    return [*(window for _, window in coming), *session.scalars(over)]
 
 
-def active(session: Session, now: datetime) -> Sequence[MaintenanceWindow]:
-    """The windows that are open."""
-    window = MaintenanceWindow
-    return session.scalars(select(window).where(window.starts_at <= now, window.ends_at > now)).all()
+def open_until(session: Session, now: datetime) -> list[tuple[MaintenanceWindow, datetime]]:
+    """The windows that are open, each with when it ends."""
+    found = [(window, series_of(window).at(now)) for window in _alive(session, now)]
+    return [(window, one.ends_at) for window, one in found if one and one.is_open(now)]
 
 
 def apply(session: Session, runtime: Runtime) -> None:
     """Tell the health of services whether they are under maintenance; the caller commits."""
     now = runtime.clock.now()
     until: dict[str, datetime] = {}
-    for window in active(session, now):
+    for window, ends_at in open_until(session, now):
         for service_id in window.services or session.scalars(select(Service.service_id)):
-            until[service_id] = max(until.get(service_id, window.ends_at), window.ends_at)
-    known = {
-        row.service_id: row.maintenance_until
-        for row in session.execute(select(ServiceHealth.service_id, ServiceHealth.maintenance_until))
-    }
+            until[service_id] = max(until.get(service_id, ends_at), ends_at)
+    health = select(ServiceHealth.service_id, ServiceHealth.maintenance_until)
+    if not until:
+        health = health.where(ServiceHealth.maintenance_until.is_not(None))
+    known = {row.service_id: row.maintenance_until for row in session.execute(health)}
     for service_id, ends in until.items():
         if service_id not in known:
             session.add(
@@ -111,6 +156,12 @@ def apply(session: Session, runtime: Runtime) -> None:
             _set(session, service_id, None)
 
 
+def _alive(session: Session, now: datetime) -> Sequence[MaintenanceWindow]:
+    """The windows that are open or may be."""
+    window = MaintenanceWindow
+    return session.scalars(select(window).where(or_(window.over_at.is_(None), window.over_at > now))).all()
+
+
 def _set(session: Session, service_id: str, until: datetime | None) -> None:
     session.execute(
         update(ServiceHealth).where(ServiceHealth.service_id == service_id).values(maintenance_until=until)
@@ -118,14 +169,21 @@ def _set(session: Session, service_id: str, until: datetime | None) -> None:
 
 
 def to_dict(window: MaintenanceWindow, now: datetime) -> dict[str, Any]:
-    """A window as JSON."""
+    """A window as JSON; `next` is the time that is open or the one that comes."""
+    coming = series_of(window).at(now)
     return {
         "window_id": window.window_id,
         "title": window.title,
         "services": list(window.services),
         "starts_at": moment(window.starts_at),
         "ends_at": moment(window.ends_at),
+        "repeats": window.repeats,
+        "time_zone": window.time_zone,
+        "repeat_until": moment(window.repeat_until),
         "state": phase(window, now),
+        "next": {"starts_at": moment(coming.starts_at), "ends_at": moment(coming.ends_at)}
+        if coming
+        else None,
         "created_at": moment(window.created_at),
         "created_by": window.created_by,
     }
@@ -133,7 +191,10 @@ def to_dict(window: MaintenanceWindow, now: datetime) -> dict[str, Any]:
 
 def phase(window: MaintenanceWindow, now: datetime) -> str:
     """`planned`, `active` or `over`."""
-    return "planned" if now < window.starts_at else "active" if now < window.ends_at else "over"
+    coming = series_of(window).at(now)
+    if coming is None:
+        return "over"
+    return "active" if coming.is_open(now) else "planned"
 
 
 def _checked(session: Session, runtime: Runtime, values: Mapping[str, Any]) -> WindowFields:
@@ -141,13 +202,7 @@ def _checked(session: Session, runtime: Runtime, values: Mapping[str, Any]) -> W
         fields = WindowFields.model_validate(dict(values))
     except ValidationError as failure:
         raise Invalid(flaws_of(failure)) from None
-    flaws = []
-    if fields.ends_at <= fields.starts_at:
-        flaws.append(_flaw("ends_at", N_("It cannot end before it begins.")))
-    elif fields.ends_at <= runtime.clock.now():
-        flaws.append(_flaw("ends_at", N_("It would be over already.")))
-    elif fields.ends_at - fields.starts_at > LONGEST:
-        flaws.append(_flaw("ends_at", N_("A window may last 30 days at most.")))
+    flaws = _flaws_of_times(fields, runtime.clock.now())
     chosen = select(Service.service_id).where(
         Service.service_id.in_(fields.services), Service.deleted_at.is_(None)
     )
@@ -159,12 +214,40 @@ def _checked(session: Session, runtime: Runtime, values: Mapping[str, Any]) -> W
     return fields
 
 
-def _refuse_overlap(session: Session, fields: WindowFields) -> None:
+def _flaws_of_times(fields: WindowFields, now: datetime) -> list[Flaw]:
+    """The first thing that is wrong with its times."""
+    starts_at, ends_at, until = fields.starts_at, fields.ends_at, fields.repeat_until
+    lasts = ends_at - starts_at
+    period = timedelta(days=DAYS[fields.repeats]) if fields.repeats else timedelta.max
+    checks = (
+        (lasts <= timedelta(0), "ends_at", N_("It cannot end before it begins.")),
+        (lasts > LONGEST, "ends_at", N_("A window may last 30 days at most.")),
+        (starts_at > now + _FARTHEST, "starts_at", N_("It must begin within five years.")),
+        (starts_at < now - LONGEST, "ends_at", N_("It would be over already.")),
+        (not fields.repeats and ends_at <= now, "ends_at", N_("It would be over already.")),
+        (lasts > period - _BETWEEN, "ends_at", N_("It must end an hour before it begins again.")),
+        (until and not fields.repeats, "repeat_until", N_("Only a window that repeats has a last time.")),
+        (until and until < starts_at, "repeat_until", N_("It cannot end before it begins.")),
+        (until and until > now + 2 * _FARTHEST, "repeat_until", N_("It must end within ten years.")),
+    )
+    found = next(((name, text) for is_wrong, name, text in checks if is_wrong), None)
+    if found is None and fields.time_zone not in available_timezones():
+        found = ("time_zone", N_("There is no such time zone; use a name such as Asia/Shanghai."))
+    if found is None and _series(fields).at(now) is None:
+        found = ("repeat_until", N_("It would be over already."))
+    return [_flaw(*found)] if found else []
+
+
+def _series(fields: WindowFields) -> Series:
+    return Series(fields.starts_at, fields.ends_at, fields.repeats, fields.time_zone, fields.repeat_until)
+
+
+def _refuse_overlap(session: Session, fields: WindowFields, now: datetime) -> None:
     """Two windows over one service would disagree about when it ends."""
-    window = MaintenanceWindow
-    near = select(window).where(window.starts_at < fields.ends_at, window.ends_at > fields.starts_at)
-    for other in session.scalars(near):
-        if not other.services or not fields.services or set(other.services) & set(fields.services):
+    series = _series(fields)
+    for other in _alive(session, now):
+        shared = not other.services or not fields.services or set(other.services) & set(fields.services)
+        if shared and series.meets(series_of(other), now):
             message = Message.of(
                 N_("It overlaps with the window %(title)s for the same service."), title=other.title
             )
@@ -176,5 +259,8 @@ def _flaw(name: str, text: str) -> Flaw:
 
 
 def _note(session: Session, runtime: Runtime, window: MaintenanceWindow, actor: str, action: str) -> None:
-    detail = {"title": window.title, "services": list(window.services), "ends_at": moment(window.ends_at)}
+    detail = {
+        "title": window.title, "services": list(window.services), "repeats": window.repeats,
+        "ends_at": moment(window.ends_at),
+    }  # fmt: skip
     audit.append(session, runtime, actor=actor, action=action, target=window.window_id, detail=detail)

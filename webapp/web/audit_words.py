@@ -60,6 +60,7 @@ WORDS: dict[str, str] = {
     "breaker.reset": N_("Let the breaker decide again"),
     "maintenance.create": N_("Planned maintenance"),
     "maintenance.end": N_("Ended maintenance"),
+    "maintenance.skip": N_("Left one time of maintenance out"),
     "incident.acknowledge": N_("Took over an incident"),
     "alert_channel.create": N_("Added an alert channel"),
     "alert_channel.update": N_("Changed an alert channel"),
