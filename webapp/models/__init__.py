@@ -10,6 +10,7 @@ from webapp.models.factor import AccountLink, RecoveryCode, SecondFactor
 from webapp.models.health import HealthCheck, HealthDay, HealthHour, Lease, MonitorSetting, ServiceHealth
 from webapp.models.incident import Incident, IncidentEntry
 from webapp.models.keystore import KeyJob, KeyProcess
+from webapp.models.link import Link, LinkAttempt, LinkTokens, LinkUsage
 from webapp.models.log_view import CallReplay, KeptInput, LogView
 from webapp.models.maintenance import MaintenanceWindow
 from webapp.models.reconcile import ReconcileItem
@@ -43,6 +44,10 @@ __all__ = [
     "KeyProcess",
     "KeystoreMeta",
     "Lease",
+    "Link",
+    "LinkAttempt",
+    "LinkTokens",
+    "LinkUsage",
     "LogView",
     "MaintenanceWindow",
     "MonitorSetting",
