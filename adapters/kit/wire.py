@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from adapters.kit.address import EgressPolicy
+from adapters.kit.behalf import Behalf
 from adapters.kit.clock import Clock, SystemClock
 from adapters.kit.dial import dial
 from adapters.kit.errors import Fault
@@ -56,6 +57,7 @@ class Wire:
     idempotency_key: str = ""
     nonce: Callable[[], str] = field(default=lambda: secrets.token_hex(16))
     ca_bundle: str | None = None
+    behalf: Behalf | None = None  # the person this attempt is made for
     ports: frozenset[int] = frozenset()
     safety: Safety = Safety.UNSAFE
     probe: bool = False
