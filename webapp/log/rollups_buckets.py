@@ -1,7 +1,7 @@
 """Latencies in log-spaced buckets, eight to each doubling: their sums give every percentile of any stretch of time.
 
 Bucket 0 holds what took a millisecond at most, bucket n what took at most 2^(n/8) milliseconds. What is read off them
-is at most 5 % or one millisecond away from the latency itself.
+is at most 5 % away from the latency itself, and rounded to a whole millisecond.
 """
 
 from __future__ import annotations
