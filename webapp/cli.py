@@ -18,6 +18,7 @@ from webapp.accounts import commands as people
 from webapp.accounts import setup, tokens, users
 from webapp.accounts.roles import Role
 from webapp.commands import reconcile, routes
+from webapp.commands import services as files
 from webapp.commands.database import tell
 from webapp.demo.command import demo
 from webapp.engine.problems import PatchbayError
@@ -42,6 +43,7 @@ def register(app: Flask) -> None:
     for command in (init, call, sandbox, demo, keys_group, users_group, tokens_group, services_group):
         app.cli.add_command(command)
     people.register(app, users_group)
+    files.add_to(services_group)
     app.cli.add_command(routes.group)
     app.cli.add_command(routes.group, "route")  # where the plug-in of commands/plugin.py is not installed
     app.cli.add_command(reconcile.group)

@@ -99,6 +99,8 @@ def bodies(api, http_service, clock):
         "secrets_stage": {"value": "another-token-value", "expires_at": None, "configurations": {}},
         "secrets_change": {"expires_at": (start + timedelta(days=9)).isoformat()},
         "secrets_promote": {"grace_hours": 1, "note": "Why"},
+        "configuration_apply": {"document": api("GET", "/configuration").text, "dry_run": False, "plan": None, "note": "Why",
+                                "overwrite": ["Hook"], "secrets": {"Hook": {"secret": "right-token-value"}}},
         "revisions_restore": {"configurations": {"secret": "right-token-value"}, "note": "Why"},
         "breakers_decide": {"action": "open", "reason": "Why"},
     }  # fmt: skip

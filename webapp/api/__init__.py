@@ -18,6 +18,7 @@ AREAS = (
     "revisions",
     "secrets",
     "expirations",
+    "configuration",
     "routes",
     "calls",
     "explain",

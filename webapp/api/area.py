@@ -10,7 +10,10 @@ from webapp.api import correlation
 from webapp.api.problems import MEDIA_TYPE, Problem, respond
 
 _ANSWERS = ("application/json", MEDIA_TYPE)
-_PAGES = {"api_reference.docs": ("text/html",)}
+_PAGES = {
+    "api_reference.docs": ("text/html",),
+    "api_configuration.export": ("application/yaml", MEDIA_TYPE),
+}
 
 
 def area(name: str) -> Blueprint:

@@ -28,6 +28,7 @@ TAGS = (
     "Secrets",
     "Expirations",
     "Routes",
+    "Configuration",
     "Calls",
     "Logs",
     "Health",

@@ -26,7 +26,10 @@ ACTION = "config.apply"
 
 
 def dry_run(session: Session, runtime: Runtime, text: str, **how: Any) -> Plan:
-    """What `apply` would do now. It does it, and takes all of it back. Raises Invalid for what is no file."""
+    """What `apply` would do now. It does it, and takes all of it back.
+
+    Raises Invalid for what is no file, and KeysUnavailable.
+    """
     try:
         return _carried_out(session, runtime, text, **how)
     finally:
@@ -38,7 +41,7 @@ def apply(
 ) -> Plan:
     """Store what a file says; `plan` is the digest of the dry run that somebody saw.
 
-    Raises Invalid, Conflict (FILE_CONFLICT), and RegistryError (STALE_REVISION) when it would now do something
+    Raises Invalid, Conflict (FILE_CONFLICT), KeysUnavailable, and RegistryError (STALE_REVISION) when it would now do something
     else than was seen; nothing is stored then. The caller commits.
     """
     if flaws := history.note_flaws(note):

@@ -18,7 +18,7 @@ from webapp.registry import services
 from webapp.registry.assemble import usable
 from webapp.registry.compare import FieldChange, compare, differences, plain_of
 from webapp.registry.drafts import Draft, moved_to, secret_specs
-from webapp.registry.errors import Flaw, Invalid, RegistryError
+from webapp.registry.errors import Flaw, Invalid, KeysUnavailable, RegistryError
 from webapp.registry.fields import parse_fields
 from webapp.registry.files.plan import Others, Step
 from webapp.registry.files.reading import ServiceEntry, plain_secret
@@ -47,12 +47,17 @@ class Work:
 
 
 def apply_service(work: Work, entry: ServiceEntry) -> Step:
-    """Bring one service to what the file says. What stands in the way is in the step, and then nothing is kept."""
+    """Bring one service to what the file says. What stands in the way is in the step, and then nothing is kept.
+
+    Raises KeysUnavailable when nothing can be sealed now.
+    """
     stored = find(work.session, entry)
     before = as_revision(stored) if stored else None
     try:
         known = usable(work.runtime, entry.service_type)
         service = _update(work, entry, known, stored) if stored else _create(work, entry, known)
+    except KeysUnavailable:
+        raise
     except RegistryError as refusal:
         return _refused(work, entry, stored, before, refusal)
     base = before or ServiceRevision(number=0, snapshot={}, secrets={})
