@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from threading import Lock
+from urllib.request import urlopen
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import select
 
 from tests.engine.conftest import API_KEY, MAIL
 from tests.engine.vendor import answer
+from webapp.engine.candidates import Candidate
+from webapp.engine.opening import open_candidate
 from webapp.engine.problems import PatchbayError
 from webapp.models.credential import PREVIOUS, StagedSecret
+from webapp.models.health import ServiceHealth
+from webapp.models.incident import Incident
+from webapp.monitor import incidents
+from webapp.monitor.refused import heed
 from webapp.registry import services, staging
 
 NEW = "SG-next-key-77aaZZ0011"
@@ -107,3 +120,73 @@ def test_neither_key_is_in_the_log(runtime, vendor, service, rotated):
         seen += str(attempt.to_dict()) + str(runtime.log.bodies(attempt.log_id).to_dict())
     assert API_KEY not in seen
     assert NEW not in seen
+
+
+@pytest.fixture
+def renewable(runtime):
+    """Credentials that are renewed at a token endpoint when they are refused: by one of all that ask at once."""
+
+    def make(service_id, tokens):
+        opened = open_candidate(runtime, Candidate("", service_id))
+        lock, fresh = Lock(), []
+
+        def renew():
+            with lock:
+                if not fresh:
+                    with urlopen(tokens.url, b"grant_type=refresh_token") as reply:
+                        key = SecretStr(json.load(reply)["access_token"])
+                    fresh.append(replace(opened, config=opened.config.model_copy(update={"api_key": key})))
+                return fresh[0]
+
+        kept = runtime.snapshots.kept[service_id]
+        runtime.snapshots.kept[service_id] = replace(kept, opened=replace(opened, renew=renew))
+        return service_id
+
+    return make
+
+
+def test_a_token_that_ran_out_is_renewed_once_by_all_threads_together(runtime, vendor, service, renewable):
+    api, tokens = vendor(OnlyThe(NEW)), vendor(answer(200, {"access_token": NEW}))
+    service_id = renewable(service(api.url), tokens)
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: runtime.hub.call("email.send", MAIL, prefer=service_id), range(4)))
+
+    assert [result.outcome for result in results] == ["succeeded"] * 4
+    assert len(tokens.requests) == 1
+    assert sorted(keys(api)) == sorted([API_KEY, NEW] * 4)
+    assert [row.code for row in attempts(runtime, results[0])] == ["VENDOR_AUTH_REJECTED", None]
+
+
+@pytest.mark.parametrize("token", [answer(200, {"access_token": "no better"}), answer(500)])
+def test_a_token_is_renewed_once_in_a_call(runtime, vendor, service, renewable, token):
+    api, tokens = vendor(OnlyThe(NEW)), vendor(token)
+    service_id = renewable(service(api.url), tokens)
+
+    with pytest.raises(PatchbayError) as problem:
+        runtime.hub.call("email.send", MAIL, prefer=service_id)
+
+    assert problem.value.code == "VENDOR_AUTH_REJECTED"
+    assert len(tokens.requests) == 1
+
+
+def test_the_third_refusal_in_a_row_is_told_to_the_monitor(runtime, vendor, service):
+    api = vendor([answer(401), answer(401), answer(202, X_Message_Id="m-1"), answer(401)])
+    service_id = service(api.url)
+    for _ in range(5):
+        try:
+            runtime.hub.call("email.send", MAIL, prefer=service_id)
+        except PatchbayError:
+            continue
+    assert heed(runtime) == 0, "a success in between begins anew"
+
+    with pytest.raises(PatchbayError):
+        runtime.hub.call("email.send", MAIL, prefer=service_id)
+    assert (heed(runtime), heed(runtime)) == (1, 0)
+
+    with runtime.sessions() as session:
+        health = session.get(ServiceHealth, service_id)
+    assert (health.state, health.code) == ("reauth", "VENDOR_AUTH_REJECTED")
+    incidents.follow(runtime)
+    with runtime.sessions() as session:
+        assert [one.state for one in session.scalars(select(Incident))] == ["reauth"]

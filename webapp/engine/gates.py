@@ -23,6 +23,7 @@ from webapp.engine.judge import Signs
 from webapp.engine.limiter import Limiter
 from webapp.engine.overrides import in_force, seconds_left
 from webapp.engine.quota import Quotas, Rule, rules_of
+from webapp.engine.refusals import Refusals
 from webapp.engine.trace import Step, Trace
 from webapp.engine.vendor_limits import VendorLimits, read_limits
 from webapp.state import StateDown
@@ -56,6 +57,7 @@ class Gates:
         self.bulkhead = Bulkhead(slots_for(runtime.config.threads))
         self.fleet = Fleet(runtime.state, runtime.clock, self.rng)
         self.budget = Budget(runtime.clock)
+        self.refusals = Refusals(runtime.state)
 
     def signs(self, candidate: Candidate, load: Load) -> Signs:
         """Look at everything that may forbid a candidate, without taking anything."""
@@ -208,6 +210,7 @@ class Passage:
         if self.permit is not None:
             slow = took_s > SLOW_AT * timeout_s
             gates.breakers.record(self.breaker_key, self.permit, vote_of(verdict), slow=slow)
+        gates.refusals.note(self.key, verdict)
         if first and verdict.code is None:
             gates.budget.earn(self.key)
         said = read_limits(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -41,6 +41,11 @@ class Opened:
     """What the log has to say about these credentials."""
     fresh_s: float = FRESH_S
     """How long these credentials may be kept, in seconds."""
+    renew: Callable[[], Opened | None] | None = None
+    """Gets others in place of these when they are refused, such as a new access token; asked once in a call.
+
+    Threads that are refused at the same time ask at the same time: that only one of them renews is its own affair.
+    """
 
     def __repr__(self) -> str:
         return f"Opened({self.adapter.service_type})"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.kit import Effect, Message, SettingsInvalid, N_
+from webapp.engine.attempt import where
 from webapp.engine.candidates import Candidate
 from webapp.engine.classify import Verdict
 from webapp.engine.logging import process_secrets
@@ -36,14 +37,14 @@ class StandBy:
     def __init__(self, runtime: Runtime, candidate: Candidate) -> None:
         self._runtime = runtime
         self._candidate = candidate
-        self._asked = self._fetched = False
+        self._asked = self._fetched = self._renewed = False
         self.opened: Opened | None = None
 
     def offer(self, verdict: Verdict, refused: Opened) -> bool:
         """Whether there is another credential to try after this verdict; from then on `opened` carries it."""
         if self._asked or verdict.code != REFUSED or verdict.effect is not Effect.REJECTED:
             return False
-        if self._fetch_anew(refused):
+        if self._renew(refused) or self._fetch_anew(refused):
             return True
         self._asked = True
         try:
@@ -54,6 +55,17 @@ class StandBy:
             _log.warning(
                 "Service %s refused its credential; the previous one is tried.", self._candidate.service_id
             )
+        return self.opened is not None
+
+    def _renew(self, refused: Opened) -> bool:
+        """Whether the credentials could be renewed, as access tokens can."""
+        if self._renewed or refused.renew is None:
+            return False
+        self._renewed = True
+        try:
+            self.opened = refused.renew()
+        except Exception as bug:  # noqa: BLE001 - the service has refused; nothing may hide that
+            _log.error("The credential could not be renewed: %s", where(bug))
         return self.opened is not None
 
     def _fetch_anew(self, refused: Opened) -> bool:

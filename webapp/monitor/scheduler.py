@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp.engine import reconcile
 from webapp.engine.deadline import MOST_MS
 from webapp.engine.lookups import look_up_due
-from webapp.monitor import credentials, incidents, rollup, selftest, windows
+from webapp.monitor import credentials, incidents, refused, rollup, selftest, windows
 from webapp.monitor.delivery import deliver
 from webapp.monitor.lease import LeaderLease
 from webapp.monitor.raising import raise_alerts
@@ -102,7 +102,7 @@ class Monitor:
         if not self.lease.held:
             return 0
         begun = self._sweep.turn()
-        if self._sweep.wrote:
+        if refused.heed(self._runtime) or self._sweep.wrote:
             incidents.follow(self._runtime)
         return begun
 
