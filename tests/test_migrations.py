@@ -29,6 +29,11 @@ def engine(empty_database):
     engine.dispose()
 
 
+def is_described(name, kind, _parents):
+    """Whether the models describe a table: the words of the log lie in what each database has for words."""
+    return kind != "table" or not name.startswith("call_words")
+
+
 def test_a_fresh_database_is_not_migrated(engine):
     assert not db.is_migrated(engine)
 
@@ -38,14 +43,16 @@ def test_migrations_equal_the_models(engine):
 
     assert db.is_migrated(engine)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_name": is_described})
+        assert compare_metadata(context, Base.metadata) == []
 
 
 def test_upgrading_twice_changes_nothing(engine):
     db.upgrade(engine)
     db.upgrade(engine)
 
-    assert set(inspect(engine).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
+    names = {name for name in inspect(engine).get_table_names() if is_described(name, "table", None)}
+    assert names == {*Base.metadata.tables, "alembic_version"}
 
 
 def migrate(url):

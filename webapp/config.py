@@ -79,6 +79,8 @@ class Config:
     proxy_hops: int = 0
     log_retention_days: int = 30
     log_body_retention_days: int = 7
+    log_max_mb: int = 0
+    log_prune_seconds: int = 60
     api_prefix: str = ""
     processes: int = 4
     threads: int = 16
@@ -112,6 +114,8 @@ class Config:
             proxy_hops=reader.integer("PROXY_HOPS", default=0, least=0, most=10),
             log_retention_days=reader.integer("LOG_RETENTION_DAYS", default=30, least=1, most=3650),
             log_body_retention_days=reader.integer("LOG_BODY_RETENTION_DAYS", default=7, least=0, most=3650),
+            log_max_mb=reader.integer("LOG_MAX_MB", default=0, least=0, most=10**8),
+            log_prune_seconds=reader.integer("LOG_PRUNE_SECONDS", default=60, least=1, most=3600),
             api_prefix=reader.api_prefix(),
             processes=reader.integer("PROCESSES", default=4, least=1, most=1000),
             threads=reader.integer("THREADS", default=16, least=1, most=1000),

@@ -71,6 +71,12 @@ def _take_write_lock(connection: Connection) -> None:
         raw.execute("BEGIN IMMEDIATE")
 
 
+def lock_for_writing(connection: Connection) -> None:
+    """Let a transaction that reads before it writes be the only one that writes, where there is one lock for all."""
+    if connection.dialect.name == "sqlite":
+        _take_write_lock(connection)
+
+
 def begin_write(session: Session, name: str) -> None:
     """Let no two transactions that name the same thing run at once, from here to the commit.
 

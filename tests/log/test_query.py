@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from webapp.ids import id_at
 from webapp.log.entries import Bodies
 from webapp.log.filters import FilterInvalid, LogFilter, encode_cursor
 
@@ -23,7 +24,7 @@ def add(runtime):
         number = next(numbers)
         at = START + timedelta(minutes=number)
         row = {
-            "log_id": number,
+            "log_id": id_at(at),
             "call_id": number * 10,
             "service_id": "s-1",
             "service_type": "EMAIL_PROVIDER_SMTP",
@@ -36,7 +37,7 @@ def add(runtime):
             "kind": "attempt",
         }
         runtime.log.insert_begin(row | values)
-        return number
+        return row["log_id"]
 
     return add
 
@@ -64,7 +65,7 @@ FILTERS = [
     ({"integration_point": "signup.welcome_mail"}, {"integration_point": "signup.welcome_mail"}),
     ({"correlation_id": "signup-42"}, {"correlation_id": "signup-42"}),
     ({"call_id": 7504180281704876811}, {"call_id": "7504180281704876811"}),
-    ({"request_endpoint": "POST https://other.example/Senden"}, {"q": "other.EXAMPLE/send"}),
+    ({"request_endpoint": "POST https://other.example/Senden"}, {"q": "other.EXAMPLE/senden"}),
     ({"error_message": "余额不足,请充值"}, {"q": "余额"}),
     ({"code": "VENDOR_RATE_LIMITED"}, {"q": "rate_limited"}),
 ]
@@ -87,11 +88,10 @@ def test_filters_together_must_all_hold(add, found):
     assert found(outcome="failed", service_id="s-1") == [wanted]
 
 
-def test_a_percent_sign_is_only_a_percent_sign(add, found):
-    add()
-
-    assert found(q="%") == []
-    assert found(q="_") == []
+@pytest.mark.parametrize("sign", ["%", "_"])
+def test_a_sign_of_sql_stands_for_nothing(found, sign):
+    with pytest.raises(FilterInvalid):
+        found(q=sign)
 
 
 def test_a_range_of_time_excludes_its_end(add, found):
@@ -161,10 +161,10 @@ def test_a_foreign_cursor_is_refused(runtime, cursor):
 
 
 def test_bodies_come_back_as_they_went(runtime, add):
-    log_id = add(outcome="pending")
+    log_id = add(outcome="pending", response_timestamp=None)
     bodies = Bodies({"X": "***"}, '{"a": "数"}', {"Y": "1"}, None)
 
-    runtime.log.insert_end(log_id, {"outcome": "succeeded"}, bodies)
+    runtime.log.insert_end(log_id, {"outcome": "succeeded", "response_timestamp": START}, bodies)
 
     assert runtime.log.bodies(log_id) == bodies
     assert runtime.log.bodies(log_id + 1) is None
@@ -201,21 +201,6 @@ def test_counters_of_a_service(runtime, add, clock):
         ("CONNECT_REFUSED", 1),
     ]
     assert runtime.log.success_rates() == {"s-1": (23, 20), "s-2": (1, 1)}
-
-
-def test_old_bodies_go_before_old_rows(runtime, add, clock):
-    ids = [add() for _ in range(3)]
-    for log_id in ids:
-        runtime.log.insert_end(log_id, {"duration_ms": 1}, Bodies(request_payload="x"))
-    clock.at = START + timedelta(minutes=1, days=30, seconds=1)
-
-    pruned = runtime.log.prune(
-        bodies_older_than=timedelta(days=30, seconds=-60), rows_older_than=timedelta(days=30)
-    )
-
-    assert pruned == (2, 1)
-    assert [item.log_id for item in runtime.log.search(LogFilter()).items] == [ids[2], ids[1]]
-    assert [runtime.log.bodies(log_id) is None for log_id in ids] == [True, True, False]
 
 
 @pytest.mark.parametrize(

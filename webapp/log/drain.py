@@ -40,7 +40,7 @@ class Backlog:
 class Drain:
     """One thread per process, begun with the first record. `write` writes a batch or raises SQLAlchemyError."""
 
-    def __init__(self, journal: Journal, write: Callable[[Batch], None]) -> None:
+    def __init__(self, journal: Journal, write: Callable[[Batch], object]) -> None:
         self._journal = journal
         self._write = write
         self.refused = 0  # records that no database would take

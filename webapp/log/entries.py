@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
+_BODY_MEMBERS = ("request_headers", "request_payload", "response_headers", "response_payload")
 _NUMBERS_AS_TEXT = {"log_id", "call_id"}
 
 
@@ -70,10 +71,11 @@ class Bodies:
     request_payload: str | None = None
     response_headers: Mapping[str, str] | None = None
     response_payload: str | None = None
+    unreadable: bool = False  # something is kept, but it is damaged
 
     def to_dict(self) -> dict[str, object]:
         """The members of the JSON API."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in _BODY_MEMBERS}
 
 
 @dataclass(frozen=True, slots=True)

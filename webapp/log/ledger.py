@@ -90,7 +90,7 @@ class Ledger:
         level: str = PROCESS,
     ) -> None:
         """Note how an attempt ended, and its call if that ends with it. Never raises."""
-        kept = {name: getattr(bodies, name) for name in Bodies.__dataclass_fields__} if bodies else None
+        kept = bodies.to_dict() if bodies else None
         record: dict[str, Any] = {"call": call_id, "end": [log_id, values, kept]}
         if close is not None:
             record["close"] = [call_id, _texts(close)]

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adapters.kit import Clock
 from webapp.log.batch import Batch
-from webapp.log.bodies import pack, unpack
+from webapp.log.bodies import unpack
+from webapp.log.days import day_at, id_range
 from webapp.log.entries import Bodies, CallEntry, ErrorCount, LogEntry, Page, ServiceStats
 from webapp.log.filters import LogFilter, decode_cursor, encode_cursor
-from webapp.log.housekeeping import close_orphans, prune
+from webapp.log.housekeeping import close_orphans
+from webapp.log.newest import Where, count_newest, newest
+from webapp.log.parts import make_ahead
 from webapp.log.points import PointUse, points_of
+from webapp.log.retention import Kept, Prune, Pruned, waiting
+from webapp.log.sizes import DaySize, measure
 from webapp.log.stats import service_series, service_stats, success_rates, top_errors
 from webapp.log.tables import call_bodies, call_logs, calls
 from webapp.log.tail import merged
 from webapp.log.unknown import unknown_calls
 from webapp.log.usage import points
+from webapp.log.writer import stamped, write
 
-_ENTRY_COLUMNS = tuple(call_logs.c[name] for name in LogEntry.__dataclass_fields__)
+ENTRY_COLUMNS = tuple(call_logs.c[name] for name in LogEntry.__dataclass_fields__)
 _CALL_MEMBERS = tuple(
     name for name in CallEntry.__dataclass_fields__ if name not in {"attempt_count", "attempts", "candidates"}
 )
-LIMIT_MAX = 200
+LIMIT_MAX, COUNTED = 200, 10_000
+PRUNE_S = 60.0
 
 
 class LogStore:
@@ -65,49 +72,61 @@ class LogStore:
             return False
         return True
 
-    def insert_begin(self, values: Mapping[str, object]) -> None:
+    def insert_begin(self, values: Mapping[str, Any]) -> None:
         """Write the row of an attempt that is about to be sent."""
-        with self._engine.begin() as connection:
-            connection.execute(insert(call_logs), dict(values))
+        write(self._engine, Batch(rows={values["log_id"]: stamped(values)}))
 
-    def insert_end(
-        self,
-        log_id: int,
-        values: Mapping[str, object],
-        bodies: Bodies | None = None,
-        call: tuple[int, Mapping[str, object]] | None = None,
-    ) -> None:
-        """Complete the row of an attempt, with its bodies and (when it was the last) its call, in one go."""
-        with self._engine.begin() as connection:
-            connection.execute(update(call_logs).where(call_logs.c.log_id == log_id), dict(values))
-            if bodies:
-                connection.execute(insert(call_bodies), pack(log_id, bodies))
-            if call:
-                call_id, changes = call
-                connection.execute(update(calls).where(calls.c.call_id == call_id), dict(changes))
-
-    def close_call(self, call_id: int, values: Mapping[str, object]) -> None:
-        """Complete the row of a call that ended outside an attempt."""
-        with self._engine.begin() as connection:
-            connection.execute(update(calls).where(calls.c.call_id == call_id), dict(values))
+    def insert_end(self, log_id: int, values: Mapping[str, Any], bodies: Bodies | None = None) -> None:
+        """Complete the row of an attempt, with its bodies; what has its end stays as it is."""
+        write(
+            self._engine,
+            Batch(row_changes={log_id: stamped(values)}, bodies={log_id: bodies} if bodies else {}),
+        )
 
     # Read by pages, API and command line.
 
     def search(self, wanted: LogFilter, limit: int = 50, cursor: str | None = None) -> Page:
         """Attempts that match, newest first. Raises FilterInvalid for a foreign cursor."""
         limit = max(1, min(limit, LIMIT_MAX))
-        query = select(*_ENTRY_COLUMNS).where(*wanted.conditions(self.hash_recipient))
-        if cursor:
-            query = query.where(call_logs.c.log_id < decode_cursor(cursor))
-        query = query.order_by(call_logs.c.log_id.desc()).limit(limit + 1)
+        conditions = wanted.conditions(self.hash_recipient)
+        before = decode_cursor(cursor) if cursor else None
+        found = self.find(conditions, limit + 1, since=wanted.from_, until=wanted.to, before=before)
+        items = tuple(found[:limit])
+        return Page(items, encode_cursor(items[-1].log_id) if len(found) > limit else None)
+
+    def find(
+        self,
+        conditions: Iterable[ColumnElement[bool]],
+        limit: int,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: int | None = None,
+    ) -> list[LogEntry]:
+        """The newest attempts that fulfil all conditions, older than the attempt `before`.
+
+        `since` and `until` only say where to look: a condition on the time has to be among the conditions.
+        """
         with self._reading() as connection:
-            rows = connection.execute(query).mappings().all()
-        items = tuple(LogEntry(**row) for row in rows[:limit])
-        return Page(items, encode_cursor(items[-1].log_id) if len(rows) > limit else None)
+            where = Where(list(conditions), *id_range(connection, since, until, before))
+            return [LogEntry(**row) for row in newest(connection, ENTRY_COLUMNS, where, limit)]
+
+    def count(
+        self,
+        conditions: Iterable[ColumnElement[bool]],
+        most: int = COUNTED,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> int:
+        """How many attempts fulfil all conditions, as in `find`; never more than `most` + 1 are counted."""
+        with self._reading() as connection:
+            where = Where(list(conditions), *id_range(connection, since, until))
+            return count_newest(connection, where, most)
 
     def get(self, log_id: int) -> LogEntry | None:
         """One attempt."""
-        query = select(*_ENTRY_COLUMNS).where(call_logs.c.log_id == log_id)
+        query = select(*ENTRY_COLUMNS).where(call_logs.c.log_id == log_id)
         with self._reading() as connection:
             row = connection.execute(query).mappings().first()
         return LogEntry(**row) if row else None
@@ -124,7 +143,7 @@ class LogStore:
 
     def call(self, call_id: int) -> CallEntry | None:
         """One call with all its attempts, oldest first; also what is not in the tables yet."""
-        attempts = select(*_ENTRY_COLUMNS).where(call_logs.c.call_id == call_id)
+        attempts = select(*ENTRY_COLUMNS).where(call_logs.c.call_id == call_id)
         with self._reading() as connection:
             row = connection.execute(select(calls).where(calls.c.call_id == call_id)).mappings().first()
             rows = {one["log_id"]: one for one in connection.execute(attempts).mappings()}
@@ -148,7 +167,8 @@ class LogStore:
 
     def release_key(self, call_id: int) -> None:
         """Let the key of a call be used again."""
-        self.close_call(call_id, {"call_key": None})
+        with self._engine.begin() as connection:
+            connection.execute(update(calls).where(calls.c.call_id == call_id).values(call_key=None))
 
     def stats(self, service_id: str, hours: int) -> ServiceStats:
         """How a service did over the last hours, from its newest attempts."""
@@ -185,13 +205,25 @@ class LogStore:
 
     def close_orphans(self, older_than: timedelta) -> int:
         """Give an end to attempts and calls whose process died; returns how many attempts."""
-        with self._engine.begin() as connection:
-            return close_orphans(connection, self._clock.now(), older_than)
+        return close_orphans(self._engine, self._clock.now(), older_than)
 
-    def prune(self, *, bodies_older_than: timedelta, rows_older_than: timedelta) -> tuple[int, int]:
-        """Delete old bodies and old rows in slices, so that calls go on meanwhile; returns how many of each."""
-        now = self._clock.now()
-        return prune(self._engine, bodies_before=now - bodies_older_than, rows_before=now - rows_older_than)
+    def make_ahead(self) -> None:
+        """Make room for the days to come, where each has a part of its own."""
+        make_ahead(self._engine, day_at(self._clock.now()))
+
+    def prune(self, kept: Kept, budget_s: float = PRUNE_S) -> Pruned:
+        """Take away what has had its time, for so many seconds, while calls go on; returns how much that was."""
+        return Prune(self._engine, budget_s, self._clock.sleep).run(kept, self._clock.now())
+
+    def sizes(self) -> list[DaySize]:
+        """The days of the log with what they take up, newest first."""
+        with self._reading() as connection:
+            return measure(connection)
+
+    def overdue(self, kept: Kept) -> int:
+        """How many attempts have had their time and still wait to be taken away."""
+        with self._engine.connect() as connection:
+            return waiting(connection, kept, self._clock.now())
 
     def hash_recipient(self, recipient: str) -> str:
         """The blind form of an address or number: equal for equal recipients, useless without our key."""

@@ -6,7 +6,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -18,6 +17,17 @@ from sqlalchemy import (
 )
 
 from webapp.models.base import Base, BigId, Json, UTCDateTime, Uuid
+
+# On PostgreSQL these are made of one part for each day (`webapp.log.days`), which goes as a whole.
+_BY_DAY = "RANGE (log_id)"
+
+
+def _index(name: str, *columns: str, where: str, postgresql: str | None = None) -> Index:
+    """An index of some rows only; `postgresql` is the same condition in its words."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(postgresql or where))
+
+
+_FAILED, _IS_FALSE = "is_success = 0", "is_success = false"
 
 # One row per call: what the caller asked for and what came of it.
 calls = Table(
@@ -50,12 +60,8 @@ calls = Table(
     Column("cost", BigInteger),  # what its attempts cost, in millionths, where the service has a price
     Index("ix_calls_correlation_id", "correlation_id"),
     Index("uq_calls_call_key", "call_key", unique=True),
-    Index(
-        "ix_calls_unknown",
-        "call_id",
-        sqlite_where=text("outcome = 'unknown'"),
-        postgresql_where=text("outcome = 'unknown'"),
-    ),
+    _index("ix_calls_unknown", "call_id", where="outcome = 'unknown'"),
+    _index("ix_calls_pending", "call_id", where="outcome = 'pending'"),
 )
 
 # One row per attempt or local rejection: the seed's IntegrationCallLog. A service may be gone before its rows,
@@ -100,33 +106,41 @@ call_logs = Table(
     Column("sandbox", Boolean, nullable=False, server_default=false()),
     Column("cost", BigInteger),  # in millionths, where the service has a price
     Index("ix_call_logs_service_id_log_id", "service_id", "log_id"),
-    Index(
-        "ix_call_logs_failures",
-        "log_id",
-        sqlite_where=text("is_success = 0"),
-        postgresql_where=text("is_success = false"),
-    ),
+    _index("ix_call_logs_failures", "log_id", where=_FAILED, postgresql=_IS_FALSE),
+    _index("ix_call_logs_service_failures", "service_id", "log_id", where=_FAILED, postgresql=_IS_FALSE),
+    _index("ix_call_logs_pending", "log_id", where="outcome = 'pending'"),
+    _index("ix_call_logs_unknown", "log_id", where="outcome = 'unknown'"),
+    _index("ix_call_logs_slow", "log_id", where="duration_ms >= 1000"),
+    _index("ix_call_logs_repeated", "log_id", where="attempt_no > 1"),
+    _index("ix_call_logs_other_kinds", "kind", "log_id", where="kind <> 'attempt'"),
+    _index("ix_call_logs_code", "code", "log_id", where="code IS NOT NULL"),
+    _index("ix_call_logs_status", "response_status_code", "log_id", where="response_status_code >= 400"),
     Index("ix_call_logs_correlation_id", "correlation_id"),
     Index("ix_call_logs_recipient_hash", "recipient_hash"),
     Index("ix_call_logs_call_id", "call_id"),
+    postgresql_partition_by=_BY_DAY,
 )
 
 # Bodies and headers, redacted and compressed, apart from the rows that lists read.
 call_bodies = Table(
     "call_bodies",
     Base.metadata,
-    Column(
-        "log_id",
-        BigId,
-        ForeignKey("call_logs.log_id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
-    Column("request_headers", LargeBinary),
-    Column("request_payload", LargeBinary),
-    Column("response_headers", LargeBinary),
-    Column("response_payload", LargeBinary),
-    Column("compressed", String(10)),  # the name of the compression, null when there is none
+    Column("log_id", BigId, primary_key=True, autoincrement=False),
+    Column("packed", LargeBinary, nullable=False),
+    Column("compressed", String(10), nullable=False),  # how: see webapp.log.bodies
+    postgresql_partition_by=_BY_DAY,
+)
+
+# The days there are attempts of. Ids tell the time of the process that made them; `drift_ms` is how far the times in
+# the rows may be from that, so that a range of times becomes a range of ids even when a clock jumped.
+log_days = Table(
+    "log_days",
+    Base.metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),  # since 1970, of the ids
+    Column("attempts", BigInteger, nullable=False),
+    Column("bodies", BigInteger, nullable=False),
+    Column("body_bytes", BigInteger, nullable=False),
+    Column("drift_ms", BigInteger, nullable=False),
 )
 
 IntegrationCallLog = call_logs

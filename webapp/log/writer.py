@@ -1,132 +1,71 @@
-"""Writes a batch of the journal into the tables of the log: one transaction, harmless when it is repeated."""
+"""Writes a batch of the journal into the log: rows, bodies, words and counts in one transaction, harmless when repeated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, Engine
 
-from webapp.db import locked_file
-from webapp.log.batch import PROCESS_DIED, Batch, Values
+from webapp.db import lock_for_writing, locked_file
+from webapp.log import rollups
+from webapp.log.batch import Batch, Values
 from webapp.log.bodies import pack
+from webapp.log.days import day_of, ensure, note
+from webapp.log.journal import stamp
+from webapp.log.searchtext import words_of
+from webapp.log.statements import door_to
 from webapp.log.tables import call_bodies, call_logs, calls
-from webapp.models.base import UTCDateTime
-
-Keys = tuple[str, ...]
-# A later word changes only what nobody has ended yet, or what was given up for a dead process too early.
-_OPEN = {
-    "calls": "calls.finished_at IS NULL",
-    "call_logs": f"(call_logs.response_timestamp IS NULL OR call_logs.error_message = '{PROCESS_DIED}')",
-}
-_ENDED_BY = {"calls": "finished_at", "call_logs": "response_timestamp"}
+from webapp.log.wordindex import add_words, remove_words
+from webapp.log.written import Changes, Written, foresee
 
 
-def write(engine: Engine, batch: Batch) -> None:
-    """Write everything or nothing. Rows that exist stay as they are; raises SQLAlchemyError."""
-    with _one_writer(engine), engine.begin() as connection:
-        door = _PostgreSQL(connection) if engine.dialect.name == "postgresql" else _SQLite(connection)
-        door.insert(calls, batch.calls.values())
-        door.insert(call_logs, batch.rows.values())
-        door.change(calls, "call_id", batch.call_changes)
-        door.change(call_logs, "log_id", batch.row_changes)
-        door.insert(call_bodies, (pack(log_id, bodies) for log_id, bodies in batch.bodies.items()))
+def write(engine: Engine, batch: Batch) -> Written:
+    """Write everything or nothing; returns what that changed. Raises SQLAlchemyError."""
+    with one_writer(engine), engine.begin() as connection:
+        lock_for_writing(connection)
+        ensure(connection, map(day_of, batch.rows))
+        written = _rows(connection, batch)
+        note(
+            connection,
+            [(row["log_id"], row["request_timestamp"]) for row in written.attempts.begun],
+            written.bodies,
+        )
+        _words(connection, written.attempts)
+        rollups.fold(connection, written)
+    return written
 
 
-def _one_writer(engine: Engine) -> AbstractContextManager[None]:
+def stamped(values: Mapping[str, Any]) -> Values:
+    """A row with its times as a record of the journal has them."""
+    return {name: stamp(value) if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+def one_writer(engine: Engine) -> AbstractContextManager[None]:
     """Processes that drain into the same SQLite file take turns: waiting for its own lock would starve some."""
     if engine.dialect.name == "sqlite":
         return locked_file(Path(f"{engine.url.database}.drain.lock"))
     return nullcontext()
 
 
-class _SQLite:
-    """Statements for SQLite; the values go past SQLAlchemy, as the file keeps them."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def insert(self, table: Table, rows: Iterable[Values]) -> None:
-        """Add the rows that are not there yet."""
-        for keys, group in _by_keys(rows):
-            values = [tuple(row.values()) for row in group]
-            self._connection.exec_driver_sql(_insert_sql(table, keys), values)
-
-    def change(self, table: Table, key: str, changes: Mapping[int, Values]) -> None:
-        """Complete rows that are there."""
-        for keys, group in _by_keys({**values, key: at} for at, values in changes.items()):
-            statement = _update_sql(table.name, keys, "?")
-            self._connection.exec_driver_sql(statement, [tuple(row.values()) for row in group])
+def _rows(connection: Connection, batch: Batch) -> Written:
+    attempts, told_calls = foresee(connection, batch)
+    ended = {row["log_id"] for row in attempts.ended} | {row["log_id"] for _, row in attempts.corrected}
+    bodies = [pack(log_id, kept) for log_id, kept in batch.bodies.items() if log_id in ended]
+    door = door_to(connection)
+    door.insert(calls, batch.calls.values())
+    door.insert(call_logs, batch.rows.values())
+    door.change(calls, "call_id", batch.call_changes)
+    door.change(call_logs, "log_id", batch.row_changes)
+    door.insert(call_bodies, bodies)
+    return Written(attempts, told_calls, {body["log_id"]: len(body["packed"]) for body in bodies})
 
 
-class _PostgreSQL:
-    """Statements for PostgreSQL: one for each group of rows, its values as one array for each column."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def insert(self, table: Table, rows: Iterable[Values]) -> None:
-        """Add the rows that are not there yet."""
-        for keys, group in _by_keys(rows):
-            columns = [[_for_postgresql(table, name, row[name]) for row in group] for name in keys]
-            self._connection.exec_driver_sql(_unnest_sql(table, keys), tuple(columns))
-
-    def change(self, table: Table, key: str, changes: Mapping[int, Values]) -> None:
-        """Complete rows that are there."""
-        for keys, group in _by_keys({**values, key: at} for at, values in changes.items()):
-            statement = _update_sql(table.name, keys, "%s")
-            values = [
-                tuple(_for_postgresql(table, name, value) for name, value in row.items()) for row in group
-            ]
-            self._connection.exec_driver_sql(statement, values)
-
-
-def _by_keys(rows: Iterable[Values]) -> Iterator[tuple[Keys, list[Values]]]:
-    """The rows in groups that have the same members in the same order."""
-    groups: dict[Keys, list[Values]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row), []).append(row)
-    yield from groups.items()
-
-
-@lru_cache(256)
-def _insert_sql(table: Table, keys: Keys) -> str:
-    holes = ", ".join("?" * len(keys))
-    return f"INSERT INTO {table.name} ({', '.join(keys)}) VALUES ({holes}) {_unless_there(table, keys)}"  # noqa: S608
-
-
-@lru_cache(256)
-def _unnest_sql(table: Table, keys: Keys) -> str:
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in keys)
-    names = ", ".join(keys)
-    return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) {_unless_there(table, keys)}"  # noqa: S608
-
-
-def _unless_there(table: Table, keys: Keys) -> str:
-    """A row that is there stays, unless only its beginning is."""
-    if _ENDED_BY.get(table.name) not in keys:
-        return "ON CONFLICT DO NOTHING"
-    (key,) = (column.name for column in table.primary_key)
-    settings = ", ".join(f"{name} = excluded.{name}" for name in keys if name != key)
-    return f"ON CONFLICT ({key}) DO UPDATE SET {settings} WHERE {_OPEN[table.name]}"
-
-
-@lru_cache(256)
-def _update_sql(table: str, keys: Keys, hole: str) -> str:
-    """The last of the keys is that of the row."""
-    *changed, key = keys
-    settings = ", ".join(f"{name} = {hole}" for name in changed)
-    return f"UPDATE {table} SET {settings} WHERE {key} = {hole} AND {_OPEN[table]}"  # noqa: S608 - as above
-
-
-def _for_postgresql(table: Table, name: str, value: Any) -> Any:
-    if isinstance(value, str):
-        if isinstance(table.c[name].type, UTCDateTime):
-            return f"{value}+00"
-        return value.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    return value
+def _words(connection: Connection, attempts: Changes) -> None:
+    """An attempt is found by words from its end on."""
+    remove_words(connection, ((row["log_id"], words_of(row)) for row, _ in attempts.corrected))
+    after = [*attempts.ended, *(row for _, row in attempts.corrected)]
+    add_words(connection, ((row["log_id"], words_of(row)) for row in after))

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp.engine import reconcile
 from webapp.engine.deadline import MOST_MS
 from webapp.engine.lookups import look_up_due
-from webapp.monitor import credentials, incidents, refused, rollup, selftest, windows
+from webapp.monitor import credentials, incidents, refused, retention, rollup, selftest, windows
 from webapp.monitor.delivery import deliver
 from webapp.monitor.lease import LeaderLease
 from webapp.monitor.raising import raise_alerts
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SWEEP_S, LEASE_S, LATE_S, ORPHANS_S = 2, 10, 5, 60
 KEYS_S, CREDENTIALS_S = 3600, 300
-RETENTION = timedelta(hours=24)
+RETENTION = timedelta(hours=1)
 _FIRST_RETENTION = timedelta(minutes=10)
 # No attempt lasts longer than the longest deadline; what is open a minute after that has no process any more.
 ORPHANED_AFTER = timedelta(milliseconds=MOST_MS) + timedelta(seconds=60)
@@ -151,16 +151,11 @@ class Monitor:
         )
 
     def prune(self) -> tuple[int, int]:
-        """Delete bodies and rows that are past their time, if this process leads; returns how many of each."""
+        """Take away what has had its time, if this process leads; returns how many bodies and attempts."""
         if not self.lease.held:
             return 0, 0
-        rollup.prune(self._runtime)
-        selftest.forget(self._runtime)
-        config = self._runtime.config
-        return self._runtime.log.prune(
-            bodies_older_than=timedelta(days=config.log_body_retention_days),
-            rows_older_than=timedelta(days=config.log_retention_days),
-        )
+        gone = retention.prune(self._runtime)
+        return gone.bodies, gone.attempts
 
     def _every(self, seconds: int, work: Callable[[], object], first: datetime | None) -> None:
         when = {} if first is None else {"next_run_time": first}

@@ -1,0 +1,125 @@
+"""What a batch really changes, found out before it is written and in the same transaction: what is new, and what ends.
+
+Whoever counts attempts and calls counts these, and counts each once, however often a batch is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Table, select
+
+from webapp.log.batch import PROCESS_DIED, Batch, Values
+from webapp.log.tables import call_logs, calls
+
+_DEFAULTS: dict[str, Values] = {
+    "call_logs": {"attempt_no": 1, "candidate_no": 1, "kind": "attempt", "sandbox": False},
+    "calls": {"attempts": 0},
+}
+_OPAQUE = {"result", "candidates", "problem"}
+_TIMES = ("created_at", "finished_at", "request_timestamp", "response_timestamp")
+
+
+@dataclass(slots=True)
+class Changes:
+    """Rows of one table, each a mapping of columns to values; times are aware, JSON is left out; what is missing is null.
+
+    `begun` are new rows, ended or not. `ended` are rows that were not there, or open, and have their end now. `corrected`
+    are pairs, before and after: rows that had been given up for a dead process, and whose own word came later after all.
+    """
+
+    begun: list[Values] = field(default_factory=list)
+    ended: list[Values] = field(default_factory=list)
+    corrected: list[tuple[Values, Values]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Written:
+    """What one transaction changes of attempts (rows of `call_logs`) and of calls (rows of `calls`)."""
+
+    attempts: Changes
+    calls: Changes
+    bodies: Mapping[int, int]  # new bodies, with their sizes
+
+
+class _Rules(NamedTuple):
+    """When a row has its end, and when that is not its own word, so that a later one counts."""
+
+    ended: Callable[[Values], bool]
+    given_up: Callable[[Values], bool]
+
+
+# The same as the conditions of `webapp.log.statements`.
+_RULES = {
+    "call_logs": _Rules(
+        lambda row: row.get("response_timestamp") is not None,
+        lambda row: row.get("error_message") == PROCESS_DIED,
+    ),
+    "calls": _Rules(lambda row: row["outcome"] != "pending", lambda row: row.get("finished_at") is None),
+}
+
+
+def foresee(connection: Connection, batch: Batch) -> tuple[Changes, Changes]:
+    """What writing this batch will change of attempts and of calls; the rows it touches are locked from here on."""
+    return (
+        _changes(connection, call_logs, batch.rows, batch.row_changes),
+        _changes(connection, calls, batch.calls, batch.call_changes),
+    )
+
+
+def _changes(
+    connection: Connection, table: Table, new: Mapping[int, Values], changed: Mapping[int, Values]
+) -> Changes:
+    rules, changes = _RULES[table.name], Changes()
+    there = dict(_present(connection, table, {*new, *changed}))
+    after: dict[int, Values] = {}
+    for key, values in new.items():
+        row = _typed(values)
+        if key not in there:
+            row = _DEFAULTS[table.name] | row
+            changes.begun.append(row)
+            after[key] = row
+        elif rules.ended(row):
+            _put(rules, there, after, key, row)
+    for key, values in changed.items():
+        if key in there or key in after:
+            _put(rules, there, after, key, _typed(values))
+    for key, row in after.items():
+        before = there.get(key)
+        if rules.ended(row):
+            if before is None or not rules.ended(before):
+                changes.ended.append(row)
+            else:
+                changes.corrected.append((before, row))
+    return changes
+
+
+def _put(
+    rules: _Rules, there: Mapping[int, Values], after: dict[int, Values], key: int, values: Values
+) -> None:
+    row = after.get(key) or there[key]
+    if not rules.ended(row) or rules.given_up(row):
+        after[key] = {**row, **values}
+
+
+def _present(connection: Connection, table: Table, keys: Collection[int]) -> Iterator[tuple[int, Values]]:
+    if not keys:
+        return
+    (key,) = table.primary_key
+    query = select(*(column for column in table.columns if column.name not in _OPAQUE)).where(key.in_(keys))
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update()
+    for row in connection.execute(query).mappings():
+        yield row[key], dict(row)
+
+
+def _typed(values: Values) -> Values:
+    """A row of the journal as the tables give it back."""
+    row = {name: value for name, value in values.items() if name not in _OPAQUE}
+    for name in _TIMES:
+        if isinstance(at := row.get(name), str):
+            row[name] = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    return row
