@@ -27,6 +27,31 @@ SETTINGS = {
         "secret": "canary-secret",
         "health_path": "/health",
     },
+    "OAUTH_PROVIDER_DINGTALK": {"client_id": "patchbay", "client_secret": "canary-client-secret"},
+    "OAUTH_PROVIDER_ENTRA": {
+        "client_id": "patchbay",
+        "client_secret": "canary-client-secret",
+        "tenant": "organizations",
+    },
+    "OAUTH_PROVIDER_FEISHU": {
+        "client_id": "patchbay",
+        "client_secret": "canary-client-secret",
+        "region": "lark",
+    },
+    "OAUTH_PROVIDER_GITHUB": {"client_id": "patchbay", "client_secret": "canary-client-secret"},
+    "OAUTH_PROVIDER_GOOGLE": {"client_id": "patchbay", "client_secret": "canary-client-secret"},
+    "OAUTH_PROVIDER_OIDC": {
+        "client_id": "patchbay",
+        "client_secret": "canary-client-secret",
+        "issuer": "https://id.example.com",
+        "scopes": "openid email",
+    },
+    "OAUTH_PROVIDER_WECHAT": {"client_id": "patchbay", "client_secret": "canary-client-secret"},
+    "OAUTH_PROVIDER_WECOM": {
+        "client_id": "patchbay",
+        "client_secret": "canary-client-secret",
+        "agent_id": "1000002",
+    },
     "SMS_PROVIDER_ALIYUN": {
         "accessKeyId": "LTAIexample",
         "accessKeySecret": "canary-access-key-secret",
@@ -48,5 +73,7 @@ SETTINGS = {
 PARAMS = {
     "email.send": {"to": "lin@example.com", "subject": "Welcome!", "text": "Hello…"},
     "sms.send": {"to": "+8613900000000", "template": "HX1", "template_params": {"code": "1234"}},
+    "oauth.userinfo": {},
+    "oauth.request": {"path": "/v1/items"},
     "http.request": {"method": "POST", "path": "/items", "json": {"a": 1}},
 }

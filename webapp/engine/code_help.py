@@ -42,6 +42,7 @@ ACTORS: Mapping[str, str] = {
     "caller": N_("Who calls: the business code, or the program behind the token."),
     "operator": N_("An operator of Patchbay."),
     "administrator": N_("An administrator of Patchbay."),
+    "person": N_("The person whose account it is."),
     "vendor": N_("The service's own support, or time."),
     "nobody": N_("Nobody: it passes by itself."),
     "developer": N_("Whoever maintains the adapter or Patchbay."),
@@ -111,6 +112,13 @@ _VENDOR = {
     "VENDOR_UNEXPECTED_REDIRECT": Help(N_("The service sends us to another address. Redirects are not followed, because credentials would travel along."), "rejected", "elsewhere", "administrator"),
 }  # fmt: skip
 
+_LINKS = {
+    "LINK_MISSING": Help(N_("The call is made on behalf of a person who has linked no account at this provider, or who ended the link."), "none", "elsewhere", "person"),
+    "LINK_NEEDS_SIGN_IN": Help(N_("The provider has refused the person's token more than once, or it ended and cannot be renewed."), "none", "elsewhere", "person"),
+    "LINK_UNAVAILABLE": Help(N_("The person's token has to be renewed, and the provider does not answer or has just refused for the first time. That is no proof that the link was ended."), "none", "elsewhere", "nobody"),
+    "GRANT_REFUSED": Help(N_("The provider refuses the code or the refresh token of a person: it was used, has expired or was revoked."), "rejected", "stop", "person"),
+}  # fmt: skip
+
 _OWN = {
     "JOB_EXPIRED": Help(N_("The job was not carried out within its lifetime, and it is not begun any more."), "phase", "stop", "caller"),
     "JOB_DEAD": Help(N_("The job used up its executions, or ended its worker again and again."), "phase", "stop", "operator"),
@@ -137,7 +145,7 @@ _API = {
 }  # fmt: skip
 
 HELP: Mapping[str, Help] = MappingProxyType(
-    _CONFIGURATION | _REQUEST | _GATES | _NETWORK | _VENDOR | _OWN | _API
+    _CONFIGURATION | _REQUEST | _GATES | _NETWORK | _VENDOR | _LINKS | _OWN | _API
 )
 """The help on every code of a call and of the API."""
 
@@ -147,6 +155,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (N_("Patchbay's own limits"), tuple(_GATES)),
     (N_("The network"), tuple(_NETWORK)),
     (N_("The service's answer"), tuple(_VENDOR)),
+    (N_("Linked accounts"), tuple(_LINKS)),
     (N_("Patchbay itself"), tuple(_OWN)),
     (N_("The API"), tuple(_API)),
 )

@@ -203,6 +203,30 @@ _VENDOR = {
     ),
 }
 
+_LINKS = {
+    "LINK_MISSING": Code(
+        409,
+        N_("The person has linked no account there"),
+        N_("Ask the person to link an account on their page."),
+    ),
+    "LINK_NEEDS_SIGN_IN": Code(
+        409,
+        N_("The person has to sign in at the provider again"),
+        N_("Ask the person to reconnect the account on their page."),
+    ),
+    "LINK_UNAVAILABLE": Code(
+        503,
+        N_("The provider does not renew the token now"),
+        N_("Wait a moment and try again; the link itself is not in doubt."),
+        retryable=True,
+    ),
+    "GRANT_REFUSED": Code(
+        409,
+        N_("The provider does not accept the grant any more"),
+        N_("Ask the person to reconnect the account on their page."),
+    ),
+}
+
 _OWN = {
     "JOB_EXPIRED": Code(410, N_("The job expired"), N_("Submit it again if it is still wanted.")),
     "JOB_DEAD": Code(
@@ -219,7 +243,7 @@ _OWN = {
     "INTERNAL_ERROR": Code(500, N_("Patchbay made a mistake"), N_("Report it with the id of the call.")),
 }
 
-CODES: Mapping[str, Code] = MappingProxyType(_CONFIGURATION | _REQUEST | _GATES | _NETWORK | _VENDOR | _OWN)
+CODES: Mapping[str, Code] = MappingProxyType(_CONFIGURATION | _REQUEST | _GATES | _NETWORK | _VENDOR | _LINKS | _OWN)
 """Every documented code. A code that is missing here is shown as INTERNAL_ERROR."""
 
 
