@@ -5,27 +5,37 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, or_
 
 from adapters.kit import Message, N_
+from webapp.log import language, language_sql
+from webapp.log.language import Query
+from webapp.log.language_services import NOBODY, Services
 from webapp.log.tables import call_logs
 
 OUTCOMES = ("pending", "succeeded", "failed", "unknown")
 _STATUS = re.compile(r"[1-5](xx|\d\d)", re.IGNORECASE)
+_REVERSED = N_("The end must be later than the beginning.")
 _NOT_A_TIME = N_("This is not a date and time like 2026-11-23T04:05:06Z.")
 _WIRE_NAMES = {"from_": "from"}
 
 
 @dataclass(frozen=True, slots=True)
 class FilterError:
-    """One parameter that could not be understood: its name in the URL, a code, a sentence."""
+    """One parameter that could not be understood: its name in the URL, a code, a sentence.
+
+    `start` and `end` are the place in its text, where only a part of it is wrong.
+    """
 
     field: str
     code: str
     message: Message
+    start: int | None = None
+    end: int | None = None
 
     @property
     def pointer(self) -> str:
@@ -58,7 +68,7 @@ class LogFilter:
     correlation_id: str | None = None
     recipient: str | None = None
     call_id: int | None = None
-    q: str | None = None
+    q: Query | None = None
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -66,28 +76,63 @@ class LogFilter:
         return tuple(_WIRE_NAMES.get(field.name, field.name) for field in fields(cls))
 
     @classmethod
-    def parse(cls, given: Mapping[str, str]) -> LogFilter:
+    def parse(cls, given: Mapping[str, str], services: Services = NOBODY) -> LogFilter:
         """A filter from URL parameters; empty ones count as absent, foreign ones are not looked at.
 
-        Raises FilterInvalid with every parameter that is wrong.
+        Raises FilterInvalid with everything that is wrong.
         """
-        values: dict[str, object] = {}
+        wanted, errors = cls.read(given, services)
+        if errors:
+            raise FilterInvalid(errors)
+        return wanted
+
+    @classmethod
+    def read(
+        cls, given: Mapping[str, str], services: Services = NOBODY
+    ) -> tuple[LogFilter, list[FilterError]]:
+        """The filter that the understood parts make, and what was left out of it."""
+        values: dict[str, Any] = {}
         errors: list[FilterError] = []
         for field in fields(cls):
             name = _WIRE_NAMES.get(field.name, field.name)
             text = given.get(name, "").strip()
-            if not text:
+            if not text or name == "q":
                 continue
             try:
                 values[field.name] = _PARSERS.get(name, _text)(text)
             except ValueError as error:
                 errors.append(FilterError(name, "invalid", Message.of(str(error))))
-        if errors:
-            raise FilterInvalid(errors)
-        return cls(**values)  # type: ignore[arg-type]
+        values["q"] = _query(given.get("q", ""), services, errors)
+        if _is_reversed(values):
+            errors.append(FilterError("to", "range", Message.of(_REVERSED)))
+            del values["from_"], values["to"]
+        return cls(**values), errors
 
     def __bool__(self) -> bool:
         return any(getattr(self, field.name) is not None for field in fields(self))
+
+    @property
+    def recipients(self) -> bool:
+        """Whether somebody's address or number is looked for; it is never written down."""
+        return bool(self.recipient) or any(term.field == "to" for term in (self.q.terms if self.q else ()))
+
+    def narrowed_to(self) -> tuple[frozenset[str] | None, frozenset[str] | None] | None:
+        """The services and the outcomes it is narrowed to, each None for all; None when anything else counts too."""
+        rest = replace(self, from_=None, to=None, service_id=None, outcome=None, q=None)
+        if rest:
+            return None
+        services = frozenset({self.service_id}) if self.service_id else None
+        outcomes = frozenset({self.outcome}) if self.outcome else None
+        for term in self.q.terms if self.q else ():
+            if term.negated or term.field not in {"service", "outcome"}:
+                return None
+            if term.field == "service":
+                meant = frozenset(service for value in term.values for service in value.meant)
+                services = meant if services is None else services & meant
+            else:
+                meant = frozenset(str(value.meant) for value in term.values)
+                outcomes = meant if outcomes is None else outcomes & meant
+        return services, outcomes
 
     def conditions(self, hash_recipient: Callable[[str], str]) -> Iterator[ColumnElement[bool]]:
         """The same as SQL; the recipient is compared by its keyed hash."""
@@ -106,14 +151,13 @@ class LogFilter:
         if self.recipient:
             yield columns.recipient_hash == hash_recipient(self.recipient)
         if self.q:
-            yield _text_condition(self.q)
+            yield from language_sql.conditions(self.q, hash_recipient)
 
 
 _EXACT = (
     "service_id", "service_type", "operation", "outcome", "error_code", "integration_point", "correlation_id", "call_id",
 )  # fmt: skip
 _COLUMNS = {"error_code": "code"}
-_SEARCHED = ("request_endpoint", "error_message", "code", "vendor_code")
 
 
 def _status_condition(status: str) -> ColumnElement[bool]:
@@ -130,13 +174,22 @@ def _status_condition(status: str) -> ColumnElement[bool]:
     return or_(column.in_(exact), *ranges) if exact else or_(*ranges)
 
 
-def _text_condition(text: str) -> ColumnElement[bool]:
-    return or_(*(call_logs.c[name].icontains(text, autoescape=True) for name in _SEARCHED))
+def _query(text: str, services: Services, errors: list[FilterError]) -> Query | None:
+    query = language.parse(text, services)
+    errors += (
+        FilterError("q", "invalid", fault.told(query.text), fault.start, fault.end) for fault in query.faults
+    )
+    return query if query.terms else None
+
+
+def _is_reversed(values: Mapping[str, Any]) -> bool:
+    first, end = values.get("from_"), values.get("to")
+    return first is not None and end is not None and first >= end
 
 
 def _text(text: str) -> str:
-    if len(text) > 200 or "\x00" in text:  # noqa: PLR2004 - longer than any value a column holds
-        raise ValueError(N_("At most 200 characters."))
+    if len(text) > 200 or not text.isprintable():  # noqa: PLR2004 - longer than any value a column holds
+        raise ValueError(N_("Use at most 200 printable characters."))
     return text
 
 
@@ -154,7 +207,7 @@ def _status(text: str) -> str:
 
 
 def _whole_number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):  # noqa: PLR2004 - fits 63 bits
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004 - fits the column
         raise ValueError(N_("Use a whole number."))
     return int(text)
 

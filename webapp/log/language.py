@@ -24,7 +24,10 @@ _SHOWN_MAX = 60
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One understood part of a search and its place in the text; any of its values must match."""
+    """One understood part of a search and its place in the text; any of its values must match.
+
+    `values_at` is where its values begin, behind the name of the field.
+    """
 
     field: str
     values: tuple[Value, ...]
@@ -32,6 +35,7 @@ class Term:
     negated: bool = False
     start: int = 0
     end: int = 0
+    values_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,11 @@ class Query:
     def source(self, part: Term) -> str:
         """A part as it was typed."""
         return self.text[part.start : part.end]
+
+    def said(self, part: Term) -> str:
+        """What a part says about its field: `> 500`, `5xx,404`."""
+        values = self.text[part.values_at : part.end]
+        return values if part.operator == ":" else f"{part.operator} {values}"
 
     def without(self, part: Term) -> str:
         """The text with one part taken out."""
@@ -152,6 +161,7 @@ class _Reader:
         negated = self._text[start] == "-"
         self._at += negated
         field, operator = self._head()
+        values_at = self._at
         words = self._words()
         end = self._at
         if field is None:
@@ -161,7 +171,9 @@ class _Reader:
         if not words:
             return Fault(start, end, Message.of(N_("Say what to look for after it.")))
         read = self._read(field, operator, words)
-        return read if isinstance(read, Fault) else Term(field, read, operator, negated, start, end)
+        if isinstance(read, Fault):
+            return read
+        return Term(field, read, operator, negated, start, end, values_at)
 
     def _head(self) -> tuple[str | None, str]:
         """The field and the operator a term begins with; None for a field that does not exist."""

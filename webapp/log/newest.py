@@ -35,7 +35,7 @@ def newest(
 ) -> list[Mapping[Any, Any]]:
     """At most `limit` rows, the newest first."""
     rows: list[Mapping[Any, Any]] = []
-    for start, end in _windows(connection, where):
+    for start, end in windows(connection, where):
         query = select(*columns).where(*where.conditions, *_between(start, end))
         query = query.order_by(call_logs.c.log_id.desc()).limit(limit - len(rows))
         rows += connection.execute(query, {LOW: start, HIGH: end - 1}).mappings().all()
@@ -47,7 +47,7 @@ def newest(
 def count_newest(connection: Connection, where: Where, most: int) -> int:
     """How many there are, up to `most` + 1."""
     count = 0
-    for start, end in _windows(connection, where):
+    for start, end in windows(connection, where):
         query = select(call_logs.c.log_id).where(*where.conditions, *_between(start, end))
         capped = select(func.count()).select_from(query.limit(most + 1 - count).subquery())
         count += connection.execute(capped, {LOW: start, HIGH: end - 1}).scalar_one()
@@ -60,7 +60,7 @@ def _between(start: int, end: int) -> tuple[ColumnElement[bool], ColumnElement[b
     return call_logs.c.log_id >= start, call_logs.c.log_id < end
 
 
-def _windows(connection: Connection, where: Where) -> Iterator[tuple[int, int]]:
+def windows(connection: Connection, where: Where) -> Iterator[tuple[int, int]]:
     """Ranges of ids, newest first; a single one where no words are looked for."""
     everything = where.low, where.high
     if not any(isinstance(part, Hits) for one in where.conditions for part in visitors.iterate(one)):

@@ -25,6 +25,7 @@ from webapp.log.points import PointUse, points_of
 from webapp.log.retention import Kept, Prune, Pruned, waiting
 from webapp.log.sizes import DaySize, measure
 from webapp.log.stats import service_series, service_stats, success_rates, top_errors
+from webapp.log.survey import Survey, look
 from webapp.log.tables import call_bodies, call_logs, calls
 from webapp.log.tail import merged
 from webapp.log.unknown import unknown_calls
@@ -123,6 +124,11 @@ class LogStore:
         with self._reading() as connection:
             where = Where(list(conditions), *id_range(connection, since, until))
             return count_newest(connection, where, most)
+
+    def survey(self, wanted: LogFilter) -> Survey:
+        """What a search finds, counted over its time, from the newest 10,000 or from the roll-ups."""
+        with self._reading() as connection:
+            return look(connection, wanted, self.hash_recipient, self._clock.now())
 
     def get(self, log_id: int) -> LogEntry | None:
         """One attempt."""
