@@ -88,6 +88,45 @@ def test_maintenance_is_planned_and_ended(api, watched, clock):
     assert api("GET", "/maintenance").json["items"] == []
 
 
+def test_a_window_that_repeats_is_left_out_once(api, watched, clock):
+    start = clock.now() + timedelta(hours=1)
+    window = {
+        "title": "Nightly", "services": [watched], "starts_at": start.isoformat(),
+        "ends_at": (start + timedelta(hours=1)).isoformat(), "repeats": "daily", "time_zone": "Asia/Shanghai",
+    }  # fmt: skip
+    made = api("POST", "/maintenance", window).json
+    path = f"/maintenance/{made['window_id']}"
+    assert made["next"]["starts_at"] == "2026-01-02T04:04:05.000Z"
+    assert api("POST", f"{path}/skip").json["next"]["starts_at"] == "2026-01-03T04:04:05.000Z"
+    assert api("GET", path).json["repeats"] == "daily"
+    assert api("DELETE", path).status_code == 204
+    assert api("GET", path).status_code == 404
+    assert api("POST", "/maintenance", {**window, "repeats": "hourly"}).status_code == 422
+    once = api("POST", "/maintenance", {**window, "repeats": None}).json["window_id"]
+    assert api("POST", f"/maintenance/{once}/skip").status_code == 422
+
+
+def test_nobody_overwrites_unseen_what_another_changed(api):
+    hook = {"name": "Hook", "kind": "webhook", "url": "http://127.0.0.1:9/x"}
+    made = api("POST", "/alerts/channels", hook)
+    channel = made.headers["Location"].removeprefix("/integrations")
+    rule_in = {"name": "On call", "channels": [made.json["channel_id"]]}
+    rule = api("POST", "/alerts/rules", rule_in).headers["Location"].removeprefix("/integrations")
+    for path, body in ((channel, {"name": "Pager", "kind": "webhook"}), (rule, {**rule_in, "after_s": 60})):
+        seen = api("GET", path).headers["ETag"]
+        assert api("PUT", path, body, headers={"If-Match": seen}).headers["ETag"] == '"2"'
+        stale = api("PUT", path, body, headers={"If-Match": seen})
+        assert (stale.status_code, stale.json["code"]) == (412, "STALE_REVISION")
+        assert api("PUT", path, body).json["revision"] == 3
+        assert api("DELETE", path, headers={"If-Match": seen}).status_code == 412
+        assert api("GET", path, headers={"If-Match": seen}).status_code == 412
+    assert api("GET", rule, headers={"If-None-Match": '"3"'}).status_code == 304
+    assert api("GET", channel).json["url_is_set"]
+    assert api("PUT", channel, {"name": "Pager", "kind": "email"}).status_code == 422
+    assert api("PUT", "/alerts/channels/none", hook).status_code == 404
+    assert api("GET", "/alerts/rules/none").status_code == 404
+
+
 def test_alerts_are_set_up(api):
     channel = api(
         "POST", "/alerts/channels", {"name": "Hook", "kind": "webhook", "url": "http://127.0.0.1:9/x"}

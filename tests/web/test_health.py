@@ -151,6 +151,31 @@ def test_a_window_is_planned_refused_and_ended(operator_client, put, leads, cloc
     assert "No maintenance is planned" in words(operator_client.get("/health/maintenance"))
 
 
+def test_a_window_is_planned_for_every_week(operator_client, put, leads):
+    put("Mail")
+    form = {
+        "title": "Weekly", "starts_at": "2026-01-04T02:00", "ends_at": "2026-01-04T04:00", "repeats": "weekly",
+        "repeat_until": "2026-02-01",
+    }  # fmt: skip
+    page = "/health/maintenance"
+    assert operator_client.post(page, data={**form, "repeats": "yearly"}).status_code == 422
+    assert "Only a window that repeats" in words(operator_client.post(page, data={**form, "repeats": ""}))
+    assert operator_client.post(page, data=form).status_code == 303
+    listed = operator_client.get(page).get_data(as_text=True)
+    window = listed.split("/health/maintenance/")[1].split("/")[0]
+    assert "Every week, this day from 02:00 to 04:00 (UTC)" in listed
+    assert 'datetime="2026-01-04T02:00:00' in listed
+
+    assert operator_client.post(f"{page}/{window}/skip").status_code == 303
+    assert 'datetime="2026-01-11T02:00:00' in operator_client.get(page).get_data(as_text=True)
+    assert operator_client.post(f"{page}/{window}/end").status_code == 303
+    assert operator_client.post(f"{page}/{window}/skip").status_code == 404
+    assert operator_client.post(page, data={**form, "repeats": "", "repeat_until": ""}).status_code == 303
+    once = operator_client.get(page).get_data(as_text=True).split("/health/maintenance/")[1].split("/")[0]
+    operator_client.post(f"{page}/{once}/skip")
+    assert "nothing to leave out" in words(operator_client.get(page))
+
+
 def test_rules_are_told_as_sentences(owner_client, put):
     put("Mail")
     assert "Nobody is told yet" in words(owner_client.get("/settings/alerts"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Response, jsonify
-from flask.typing import ResponseReturnValue
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, jsonify, url_for
 
 from webapp.api.access import caller, scoped
 from webapp.api.area import area
 from webapp.api.bodies import json_object, no_body, query_parameters
+from webapp.api.conditional import expected_revision, tagged
 from webapp.api.health_schemas import (
     ChannelList,
     ChannelOut,
@@ -17,12 +20,14 @@ from webapp.api.health_schemas import (
 )
 from webapp.api.spec import documented
 from webapp.extensions import db, runtime
+from webapp.models.alert import AlertChannel, AlertRule
 from webapp.monitor import channels, rules
 from webapp.monitor.channels import ChannelFields
 from webapp.monitor.delivery import test_channel
 from webapp.monitor.rules import RuleFields
 
 blueprint = area("alerts")
+CONDITIONS = ("IfMatch", "IfNoneMatch")
 
 
 @blueprint.get("/alerts/rules")
@@ -37,32 +42,50 @@ def index() -> Response:
 @blueprint.post("/alerts/rules")
 @scoped("services:write")
 @documented("Create an alert rule", "Alerts", body=RuleFields, answers={201: RuleOut}, problems=(409, 422))
-def create() -> ResponseReturnValue:
+def create() -> Response:
     """Its channels are tried in order; a rule that could tell nobody is refused."""
     rule = rules.create(db.session(), runtime(), json_object(), actor=caller().actor)
-    db.session.commit()
-    return jsonify(rules.to_dict(rule)), 201
+    return _saved(rules.to_dict, rule, url_for("api_alerts.show", rule_id=rule.rule_id))
+
+
+@blueprint.get("/alerts/rules/<rule_id>")
+@scoped("health:read")
+@documented(
+    "Read an alert rule", "Alerts", answers={200: RuleOut, 304: None}, problems=(404, 412), headers=CONDITIONS
+)
+def show(rule_id: str) -> Response:
+    """The ETag names its revision."""
+    rule = rules.find(db.session(), rule_id)
+    expected_revision(rule.revision)
+    return tagged(rules.to_dict(rule), rule.revision)
 
 
 @blueprint.put("/alerts/rules/<rule_id>")
 @scoped("services:write")
 @documented(
-    "Replace an alert rule", "Alerts", body=RuleFields, answers={200: RuleOut}, problems=(404, 409, 422)
+    "Replace an alert rule",
+    "Alerts",
+    body=RuleFields,
+    answers={200: RuleOut},
+    problems=(404, 409, 412, 422),
+    headers=("IfMatch",),
 )
 def replace(rule_id: str) -> Response:
     """All of it."""
-    rule = rules.find(db.session(), rule_id)
-    rules.update(db.session(), runtime(), rule, json_object(), actor=caller().actor)
-    db.session.commit()
-    return jsonify(rules.to_dict(rule))
+    rule, body = rules.find(db.session(), rule_id), json_object()
+    seen = expected_revision(rule.revision)
+    rules.update(db.session(), runtime(), rule, body, actor=caller().actor, expected_revision=seen)
+    return _saved(rules.to_dict, rule)
 
 
 @blueprint.delete("/alerts/rules/<rule_id>")
 @scoped("services:write")
-@documented("Delete an alert rule", "Alerts", answers={204: None}, problems=(404,))
+@documented("Delete an alert rule", "Alerts", answers={204: None}, problems=(404, 412), headers=("IfMatch",))
 def delete(rule_id: str) -> Response:
     """Nobody is told any more of what it was about."""
-    rules.delete(db.session(), runtime(), rules.find(db.session(), rule_id), actor=caller().actor)
+    rule = rules.find(db.session(), rule_id)
+    seen = expected_revision(rule.revision)
+    rules.delete(db.session(), runtime(), rule, actor=caller().actor, expected_revision=seen)
     db.session.commit()
     return Response(status=204)
 
@@ -81,19 +104,58 @@ def channel_index() -> Response:
 @documented(
     "Create an alert channel", "Alerts", body=ChannelFields, answers={201: ChannelOut}, problems=(409, 422)
 )
-def create_channel() -> ResponseReturnValue:
+def create_channel() -> Response:
     """The address of a webhook is stored sealed and never shown again."""
     channel = channels.create(db.session(), runtime(), json_object(), actor=caller().actor)
-    db.session.commit()
-    return jsonify(channels.to_dict(channel)), 201
+    return _saved(
+        channels.to_dict, channel, url_for("api_alerts.show_channel", channel_id=channel.channel_id)
+    )
+
+
+@blueprint.get("/alerts/channels/<channel_id>")
+@scoped("health:read")
+@documented(
+    "Read an alert channel",
+    "Alerts",
+    answers={200: ChannelOut},
+    problems=(404, 412),
+    headers=("IfMatch",),
+)
+def show_channel(channel_id: str) -> Response:
+    """The ETag names the revision of what was set; how it is changes without a new one."""
+    channel = channels.find(db.session(), channel_id)
+    expected_revision(channel.revision)
+    return _told(channel)
+
+
+@blueprint.put("/alerts/channels/<channel_id>")
+@scoped("services:write")
+@documented(
+    "Replace an alert channel",
+    "Alerts",
+    body=ChannelFields,
+    answers={200: ChannelOut},
+    problems=(404, 409, 412, 422),
+    headers=("IfMatch",),
+)
+def replace_channel(channel_id: str) -> Response:
+    """All of it, but for the address of a webhook, which stays unless another one is given."""
+    channel, body = channels.find(db.session(), channel_id), json_object()
+    seen = expected_revision(channel.revision)
+    channels.update(db.session(), runtime(), channel, body, actor=caller().actor, expected_revision=seen)
+    return _saved(channels.to_dict, channel)
 
 
 @blueprint.delete("/alerts/channels/<channel_id>")
 @scoped("services:write")
-@documented("Delete an alert channel", "Alerts", answers={204: None}, problems=(404, 422))
+@documented(
+    "Delete an alert channel", "Alerts", answers={204: None}, problems=(404, 412, 422), headers=("IfMatch",)
+)
 def delete_channel(channel_id: str) -> Response:
     """Only one that no rule uses."""
-    channels.delete(db.session(), runtime(), channels.find(db.session(), channel_id), actor=caller().actor)
+    channel = channels.find(db.session(), channel_id)
+    seen = expected_revision(channel.revision)
+    channels.delete(db.session(), runtime(), channel, actor=caller().actor, expected_revision=seen)
     db.session.commit()
     return Response(status=204)
 
@@ -108,3 +170,22 @@ def test(channel_id: str) -> Response:
     db.session.rollback()  # nothing is held while the network is used
     result = test_channel(runtime(), channel_id)
     return jsonify(status=result.status, code=result.code)
+
+
+def _saved(
+    shape: Callable[[Any], dict[str, Any]], row: AlertRule | AlertChannel, location: str = ""
+) -> Response:
+    """Commit, and answer with what is stored now; with its address when it is new."""
+    db.session.commit()
+    response = tagged(shape(row), row.revision, 201 if location else 200)
+    if location:
+        response.headers["Location"] = location
+    return response
+
+
+def _told(channel: AlertChannel) -> Response:
+    """A channel with its revision, never as unchanged: how it is may have changed."""
+    response = jsonify(channels.to_dict(channel))
+    response.set_etag(str(channel.revision))
+    response.headers["Cache-Control"] = "no-store"
+    return response

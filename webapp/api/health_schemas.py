@@ -145,11 +145,19 @@ class NoteIn(Strict):
     note: Annotated[str, Field(max_length=500)]
 
 
+class Occurrence(Answer):
+    """One time that a window is open."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+
 class WindowOut(WindowFields):
-    """A maintenance window."""
+    """A maintenance window; `next` is the time that is open, or the one that comes."""
 
     window_id: str
     state: Literal["planned", "active", "over"]
+    next: Occurrence | None
     created_at: datetime
     created_by: str
 
@@ -165,6 +173,7 @@ class RuleOut(RuleFields):
     """An alert rule."""
 
     rule_id: str
+    revision: int
 
 
 class RuleList(Answer):
@@ -178,6 +187,7 @@ class ChannelOut(Answer):
     """An alert channel; of a webhook's address only that there is one."""
 
     channel_id: str
+    revision: int
     name: str
     kind: str
     route: str | None

@@ -92,17 +92,37 @@ def maintenance() -> Response:
     "Plan a maintenance window", "Maintenance", body=WindowFields, answers={201: WindowOut}, problems=(422,)
 )
 def plan() -> ResponseReturnValue:
-    """Two windows over one service may not overlap."""
+    """Once, or at the same hours of each day, week or month. Two windows over one service may not overlap."""
     window = windows.create(db.session(), runtime(), json_object(), actor=caller().actor)
     db.session.commit()
     return jsonify(windows.to_dict(window, runtime().clock.now())), 201
+
+
+@blueprint.get("/maintenance/<window_id>")
+@scoped("health:read")
+@documented("Read a maintenance window", "Maintenance", answers={200: WindowOut}, problems=(404,))
+def window(window_id: str) -> Response:
+    """With the time that is open, or the one that comes."""
+    found = windows.find(db.session(), window_id)
+    return jsonify(windows.to_dict(found, runtime().clock.now()))
+
+
+@blueprint.post("/maintenance/<window_id>/skip")
+@scoped("services:write")
+@documented("Leave one time out", "Maintenance", answers={200: WindowOut}, problems=(404, 422))
+def skip(window_id: str) -> Response:
+    """Of a window that repeats: ends the time that is open, or leaves the next one out. The others stay."""
+    no_body()
+    found = windows.skip(db.session(), runtime(), window_id, actor=caller().actor)
+    db.session.commit()
+    return jsonify(windows.to_dict(found, runtime().clock.now()))
 
 
 @blueprint.delete("/maintenance/<window_id>")
 @scoped("services:write")
 @documented("End a maintenance window", "Maintenance", answers={204: None}, problems=(404,))
 def end(window_id: str) -> Response:
-    """Now, or before it began."""
+    """Now and for good, or before it began."""
     windows.end(db.session(), runtime(), window_id, actor=caller().actor)
     db.session.commit()
     return Response(status=204)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 from sqlalchemy import select
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session
 
 from adapters.kit import Message, N_
@@ -19,7 +20,7 @@ from webapp.models.health import ServiceHealth
 from webapp.models.secret import Secret
 from webapp.monitor.states import OUTAGES
 from webapp.monitor.words import LOCALES
-from webapp.registry.errors import Conflict, Flaw, Invalid, NotFound
+from webapp.registry.errors import Conflict, Flaw, Invalid, NotFound, Stale
 from webapp.registry.fields import Strict, flaws_of
 from webapp.registry.shape import moment
 from webapp.vault import audit
@@ -72,11 +73,17 @@ def create(session: Session, runtime: Runtime, values: Mapping[str, Any], *, act
 
 
 def update(
-    session: Session, runtime: Runtime, channel: AlertChannel, values: Mapping[str, Any], *, actor: str
+    session: Session,
+    runtime: Runtime,
+    channel: AlertChannel,
+    values: Mapping[str, Any],
+    *,
+    actor: str,
+    expected_revision: int | None = None,
 ) -> None:
-    """Replace what a channel is; a webhook's address stays unless one is given. Raises as `create`."""
+    """Replace what a channel is; a webhook's address stays unless one is given. Raises as `create`, and Stale."""
     fields = _checked(runtime, values, need_url=channel.secret_id is None)
-    begin_write(session, LOCK)
+    claim(session, channel, expected_revision)
     _require_free_name(session, fields.name, but=channel.channel_id)
     _fill(channel, fields)
     channel.failed_at = channel.failure = channel.tested_at = None
@@ -84,8 +91,16 @@ def update(
     _note(session, runtime, channel, actor, "alert_channel.update")
 
 
-def delete(session: Session, runtime: Runtime, channel: AlertChannel, *, actor: str) -> None:
-    """Remove a channel that no rule uses. Raises Invalid. The caller commits."""
+def delete(
+    session: Session,
+    runtime: Runtime,
+    channel: AlertChannel,
+    *,
+    actor: str,
+    expected_revision: int | None = None,
+) -> None:
+    """Remove a channel that no rule uses. Raises Invalid and Stale. The caller commits."""
+    claim(session, channel, expected_revision)
     using = [rule.name for rule in session.scalars(select(AlertRule)) if channel.channel_id in rule.channels]
     if using:
         text = Message.of(N_("The rule %(name)s uses it: change that first."), name=using[0])
@@ -96,6 +111,18 @@ def delete(session: Session, runtime: Runtime, channel: AlertChannel, *, actor: 
     session.flush()
     if secret is not None:
         session.delete(secret)
+
+
+def claim(session: Session, row: AlertChannel | AlertRule, expected: int | None) -> None:
+    """Make this the next revision of a channel or a rule; raises Stale when it is not the one that was seen."""
+    begin_write(session, LOCK)
+    try:
+        session.refresh(row, ["revision"])
+    except InvalidRequestError:  # somebody else deleted it just now
+        raise NotFound(Message.of(N_("There is no such alert channel or rule.")), "NOT_FOUND") from None
+    if expected is not None and row.revision != expected:
+        raise Stale(row.revision)
+    row.revision += 1
 
 
 def find(session: Session, channel_id: str) -> AlertChannel:
@@ -133,6 +160,7 @@ def to_dict(channel: AlertChannel) -> dict[str, Any]:
     """A channel as JSON; of a webhook's address only that there is one."""
     return {
         "channel_id": channel.channel_id,
+        "revision": channel.revision,
         "name": channel.name,
         "kind": channel.kind,
         "route": channel.route,

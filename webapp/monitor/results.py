@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from webapp.db import begin_write
 from webapp.models.health import HealthCheck, HealthHour, ServiceHealth
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
 from webapp.monitor.findings import BAD, GOOD, Finding
@@ -58,13 +59,16 @@ class _After:
 def write(runtime: Runtime, outcomes: Sequence[Outcome]) -> int:
     """Write many in one transaction; a service deleted meanwhile is left alone. Answers how many were written."""
     now = runtime.clock.now()
-    with runtime.engine.begin() as connection:
+    with runtime.sessions() as session:
+        begin_write(session, "health")  # somebody may check a service by hand meanwhile
+        connection = session.connection()
         rows = _rows(connection, [outcome.service_id for outcome in outcomes])
         after = [_after(one, rows[one.service_id], now) for one in outcomes if one.service_id in rows]
         if after:
             _store(connection, after)
             connection.execute(insert(_checks), [_check(one) for one in after])
             _count(connection, [_sums(one) for one in after])
+        session.commit()
     return len(after)
 
 

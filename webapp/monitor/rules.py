@@ -17,7 +17,7 @@ from webapp.db import begin_write
 from webapp.models.alert import AlertChannel, AlertRule
 from webapp.models.incident import Incident
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
-from webapp.monitor.channels import LOCK, behind
+from webapp.monitor.channels import LOCK, behind, claim
 from webapp.monitor.incidents import NETWORK
 from webapp.registry.errors import Conflict, Flaw, Invalid, NotFound
 from webapp.registry.fields import Identifier, Strict, flaws_of
@@ -79,19 +79,28 @@ def create(session: Session, runtime: Runtime, values: Mapping[str, Any], *, act
 
 
 def update(
-    session: Session, runtime: Runtime, rule: AlertRule, values: Mapping[str, Any], *, actor: str
+    session: Session,
+    runtime: Runtime,
+    rule: AlertRule,
+    values: Mapping[str, Any],
+    *,
+    actor: str,
+    expected_revision: int | None = None,
 ) -> None:
-    """Replace a rule. Raises as `create`. The caller commits."""
+    """Replace a rule. Raises as `create`, and Stale when it is not as it was seen. The caller commits."""
     fields = _checked(session, runtime, values)
-    begin_write(session, LOCK)
+    claim(session, rule, expected_revision)
     _require_free_name(session, fields.name, but=rule.rule_id)
     for name, value in fields.model_dump().items():
         setattr(rule, name, value)
     _note(session, runtime, rule, actor, "alert_rule.update")
 
 
-def delete(session: Session, runtime: Runtime, rule: AlertRule, *, actor: str) -> None:
-    """Remove a rule. The caller commits."""
+def delete(
+    session: Session, runtime: Runtime, rule: AlertRule, *, actor: str, expected_revision: int | None = None
+) -> None:
+    """Remove a rule. Raises Stale when it is not as it was seen. The caller commits."""
+    claim(session, rule, expected_revision)
     _note(session, runtime, rule, actor, "alert_rule.delete")
     session.delete(rule)
 
@@ -111,7 +120,8 @@ def listed(session: Session) -> Sequence[AlertRule]:
 
 def to_dict(rule: AlertRule) -> dict[str, Any]:
     """A rule as JSON."""
-    return {"rule_id": rule.rule_id} | {name: getattr(rule, name) for name in RuleFields.model_fields}
+    own = {"rule_id": rule.rule_id, "revision": rule.revision}
+    return own | {name: getattr(rule, name) for name in RuleFields.model_fields}
 
 
 def matches(rule: AlertRule, incident: Incident) -> bool:

@@ -40,6 +40,13 @@ GRACE_S = 5.0
 # Calls that succeed stand in for a check, but only a check sees certificates, quotas and permissions.
 _ASK_ANYWAY = timedelta(minutes=10)
 _AHEAD_S = 60
+_WATCHED = (
+    select(Service.service_id, Service.service_name, Service.service_type, Service.health_check_endpoint,
+           Service.health_interval_s, Service.health_policy, Service.revision,
+           ServiceHealth.state, ServiceHealth.probed_at)
+    .outerjoin(ServiceHealth, ServiceHealth.service_id == Service.service_id)
+    .where(Service.deleted_at.is_(None))
+)  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -126,11 +133,7 @@ class Sweep:
         now = int(self._runtime.clock.now().timestamp())
         last = ServiceHealth.checked_s
         query = (
-            select(Service.service_id, Service.service_name, Service.service_type, Service.health_check_endpoint,
-                   Service.health_interval_s, Service.health_policy, Service.revision,
-                   ServiceHealth.state, ServiceHealth.probed_at)
-            .outerjoin(ServiceHealth, ServiceHealth.service_id == Service.service_id)
-            .where(Service.is_enabled, Service.deleted_at.is_(None))
+            _WATCHED.where(Service.is_enabled)
             .where(or_(
                 last.is_(None),
                 last + Service.health_interval_s * ServiceHealth.spread / 1000 <= now,
@@ -141,6 +144,17 @@ class Sweep:
         )  # fmt: skip
         with self._runtime.engine.connect() as connection:
             return [_due(*row) for row in connection.execute(query)]
+
+    def check_now(self, service_id: str) -> Outcome | None:
+        """Check one service whether it is due or not, and write it down; None when there is none."""
+        with self._runtime.engine.connect() as connection:
+            row = connection.execute(_WATCHED.where(Service.service_id == service_id)).one_or_none()
+        if row is None:
+            return None
+        due = _due(*row)
+        outcome = Outcome(due.service_id, due.policy, self.check(due))
+        write(self._runtime, [outcome])
+        return outcome
 
     def check(self, due: Due, traffic: Traffic | None = None) -> Finding:
         """Check one service, or read its state off its recent calls; never raises."""
