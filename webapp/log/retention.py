@@ -94,7 +94,7 @@ class Prune:
         self._slices(lambda connection: self._some_calls(connection, before.rows))
         if self.result.finished:
             with self._engine.begin() as connection:
-                connection.execute(delete(log_days).where((log_days.c.day + 1) * DAY <= before.rows))
+                connection.execute(delete(log_days).where(log_days.c.day < day_of(before.rows)))
         return self.result
 
     def _whole_days(self, before: Limits, days: list[tuple[int, int, int]]) -> None:
