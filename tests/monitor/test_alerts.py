@@ -271,6 +271,7 @@ def test_a_rule_whose_only_channel_is_the_watched_service_is_refused(monitor, ma
         ({"kind": "email", "route": "NOWHERE", "recipients": ["a@example.com"]}, ("route", "choice")),
         ({"kind": "email", "route": "EMAIL_SERVICE"}, ("recipients", "missing")),
         ({"kind": "email", "route": "EMAIL_SERVICE", "recipients": ["nobody"]}, ("recipients", "invalid")),
+        ({"kind": "http", "route": "HTTP_SERVICE", "path": "/a b"}, ("path", "invalid")),
         ({"kind": "webhook"}, ("url", "missing")),
         ({"kind": "webhook", "url": "ftp://x"}, ("url", "invalid")),
         ({"kind": "pigeon"}, ("kind", "choice")),

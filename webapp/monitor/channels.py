@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session
 
-from adapters.kit import Message, N_
+from adapters.kit import Message, Operation, N_
 from adapters.kit.operation import ParamsInvalid
 from adapters.kit.syntax import single_line, web_address
 from webapp.db import begin_write
@@ -194,24 +194,27 @@ def _checked(runtime: Runtime, values: Mapping[str, Any], *, need_url: bool) -> 
 
 
 def _params_flaws(runtime: Runtime, fields: ChannelFields) -> list[Flaw]:
-    """Let the contract itself judge the recipients: it will when the alert is sent."""
-    if fields.kind not in {"email", "sms"} or not fields.recipients:
-        return []
-    found = runtime.catalog.operation(OPERATIONS[fields.kind])
+    """Let the contract itself judge recipients and path: it will when the alert is sent."""
+    found = runtime.catalog.operation(OPERATIONS.get(fields.kind, ""))
     if found is None:
         return []
+    if fields.kind == "http":
+        params: dict[str, Any] = {"method": "POST", "path": fields.path, "json": {}}
+        return [] if _parses(found[1], params) else [_flaw("path", "invalid", N_("This is not a path."))]
     for recipient in fields.recipients:
-        params = (
-            {"to": [recipient], "subject": "x", "text": "x"}
-            if fields.kind == "email"
-            else {"to": recipient, "text": "x"}
-        )
-        try:
-            found[1].parse(params)
-        except ParamsInvalid:
+        params = {"to": [recipient], "subject": "x"} if fields.kind == "email" else {"to": recipient}
+        if not _parses(found[1], params | {"text": "x"}):
             text = Message.of(N_("%(value)s is not an address of this kind."), value=recipient)
             return [Flaw.at("recipients", code="invalid", message=text)]
     return []
+
+
+def _parses(operation: Operation, params: Mapping[str, Any]) -> bool:
+    try:
+        operation.parse(params)
+    except ParamsInvalid:
+        return False
+    return True
 
 
 def _fill(channel: AlertChannel, fields: ChannelFields) -> None:

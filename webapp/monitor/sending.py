@@ -106,7 +106,7 @@ def _params(target: Target, letter: Letter) -> Sequence[dict[str, Any]]:
             "method": "POST",
             "path": target.options.get("path") or "/",
             "json": dict(letter.data),
-            "safety": "keyed",
+            "safety": "KEYED",
         }
     ]
 
