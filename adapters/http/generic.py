@@ -14,6 +14,7 @@ from adapters.kit import (
     Auth,
     Basic,
     Bearer,
+    Fault,
     HeaderKey,
     Message,
     Operation,
@@ -24,10 +25,12 @@ from adapters.kit import (
     Stage,
     Unsure,
     Wrong,
+    fault_by_status,
     N_,
     secret,
     setting,
 )
+from adapters.kit.keyed import still_working
 
 READS, REPEATABLE = {"GET", "HEAD", "OPTIONS"}, {"PUT", "DELETE"}
 NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{0,128}$"
@@ -106,6 +109,11 @@ class GenericHttp(
             headers=key | request.headers,
         )
         return _response(reply)
+
+    def classify(self, reply: Reply) -> Fault | None:
+        """Go by the status; a conflict over our own key is none."""
+        keyed = self.wire.safety is Safety.KEYED
+        return (still_working(reply) if keyed else None) or fault_by_status(reply)
 
     def safety_of(self, operation: Operation, params: object) -> Safety:
         """Take the caller's word, else judge by the method."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from adapters.kit import SystemClock
+from tests.engine import story
+from tests.engine.story import API_KEY
 from tests.engine.vendor import Vendor
 from webapp.registry import routes, services
 
-API_KEY = "SG-key-8fJ2kq0/Zx+w=="
 MAIL = {"to": ["lin@example.com"], "subject": "Welcome!", "text": "Hello"}
 
 
@@ -90,3 +91,31 @@ def generic(runtime):
             return made.service_id
 
     return make
+
+
+@pytest.fixture
+def http(runtime):
+    """Makes enabled HTTP services with a secret; one try and one second each unless said otherwise."""
+    count = iter(range(1, 1000))
+
+    def make(url, **fields):
+        with runtime.sessions() as session:
+            made = services.create(
+                session, runtime, name=f"HTTP {next(count)}", service_type="HTTP_PROVIDER_GENERIC",
+                configurations={"base_url": url, "auth": "bearer", "secret": story.SECRET}, actor="test", origin="cli",
+                is_enabled=True, **({"default_timeout_ms": story.CUT_MS, "retry_policy": {"max_attempts": 1}} | fields),
+            )  # fmt: skip
+            session.commit()
+            return made.service_id
+
+    return make
+
+
+@pytest.fixture
+def tell(runtime, caplog):
+    def run(operation, params, *prefer, **how):
+        told = story.Story(runtime, operation, params, list(prefer), **how)
+        told.is_sound(caplog)
+        return told
+
+    return run

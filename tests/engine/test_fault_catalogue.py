@@ -1,97 +1,107 @@
 """The fault catalogue, case by case, through the public door and over real sockets.
 
 Each case asserts the outcome, the rows, the breaker's vote, that every slot and permit is back, and that no secret is
-anywhere. Cases that stand elsewhere: 1, 14, 15, 18, 41 to 48, 51 to 60, 62 to 65 in test_gates.py, test_breaker.py and
-test_limiter.py; 4, 7, 8, 30 in tests/kit/test_transport.py; 11 does not arise, because no proxy is ever used
-(test_transport.py proves it); 61 in test_store_down.py; 67 in tests/kit/test_fork.py; 68 and 69 in test_callkeys.py;
-79 in test_mistakes.py; 81 in test_death.py.
+anywhere (`Story.is_sound`). WHERE says which test is which case; those of jobs (70 to 78) stand with the jobs.
 """
 
 from __future__ import annotations
 
 import socket
 import time
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.engine.conftest import API_KEY, MAIL
+from tests.engine.story import CUT_MS, OK, ORDER, SECRET
 from tests.engine.vendor import CLOSE, HANG, RESET, answer
 from tests.kit import test_transport as faults
 from tests.kit.faulty import FaultyServer, Peer, certificate, well
-from webapp.engine import PatchbayError, breaker, reconcile
+from webapp.engine import reconcile
 from webapp.engine.lookups import look_up
 from webapp.log.filters import LogFilter
 from webapp.registry import services
 
-SECRET = "bearer-of-the-service-8fJ2kq0/Zx+w=="
-ORDER = {"method": "POST", "path": "/orders", "json": {"order": 42}}
-OK = answer(200, {"ok": True})
-CUT_MS = 1_000
+WHERE = {
+    1: "test_fault_catalogue_calls.py::test_case_1_a_closed_port_is_tried_three_times",
+    2: "test_fault_catalogue.py::test_case_2_the_backup_takes_over_from_a_closed_port",
+    3: "test_fault_catalogue.py::test_case_3_a_name_without_an_address",
+    4: "test_fault_catalogue_calls.py::test_case_4_a_resolver_that_says_nothing_costs_bounded_time",
+    5: "test_fault_catalogue.py::test_case_5_nobody_answers_the_attempt_to_connect",
+    6: "test_fault_catalogue.py::test_case_6_a_certificate_nobody_vouches_for_is_not_tried_again",
+    7: "test_fault_catalogue_calls.py::test_a_certificate_that_does_not_fit_is_not_tried_again",
+    8: "test_fault_catalogue_calls.py::test_a_certificate_that_does_not_fit_is_not_tried_again",
+    9: "test_fault_catalogue.py::test_a_handshake_that_fails_sent_nothing",
+    10: "test_fault_catalogue.py::test_a_handshake_that_fails_sent_nothing",
+    11: "test_fault_catalogue_calls.py::test_case_11_no_proxy_of_the_environment_is_used",
+    12: "test_fault_catalogue.py::test_case_12_a_connection_that_is_cut_before_the_request_was_read",
+    **dict.fromkeys(
+        (13, 16, 19, 20, 21, 22, 23, 24, 26, 27),
+        "test_fault_catalogue.py::test_after_the_request_has_left_nothing_is_sent_again",
+    ),
+    14: "test_fault_catalogue_calls.py::test_case_14_a_keyed_request_is_repeated_under_its_key",
+    15: "test_fault_catalogue_calls.py::test_case_15_a_keyed_request_stays_where_it_may_have_been_done",
+    17: "test_fault_catalogue.py::test_case_17_a_caller_who_allows_duplicates_gets_one_more_service",
+    18: "test_fault_catalogue_calls.py::test_case_18_a_read_is_repeated_and_then_tried_elsewhere",
+    25: "test_fault_catalogue.py::test_case_25_a_page_instead_of_an_answer",
+    28: "test_fault_catalogue.py::test_a_certain_refusal_lets_the_next_one_try",
+    29: "test_fault_catalogue.py::test_case_29_a_redirect_takes_no_key_elsewhere",
+    30: "../kit/test_transport.py::test_a_blocked_upload_may_have_been_read",
+    31: "test_fault_catalogue.py::test_case_31_a_refusal_during_the_upload_is_an_answer",
+    32: "test_fault_catalogue.py::test_case_32_a_pooled_connection_that_is_reset",
+    33: "test_fault_catalogue.py::test_case_33_a_request_that_is_wrong_is_wrong_everywhere",
+    34: "test_fault_catalogue.py::test_case_34_what_only_this_vendor_refuses_goes_to_the_next",
+    35: "test_standby.py::test_the_third_refusal_in_a_row_is_told_to_the_monitor",
+    36: "test_standby.py::test_a_token_that_ran_out_is_renewed_once_by_all_threads_together",
+    37: "test_fault_catalogue.py::test_a_certain_refusal_lets_the_next_one_try",
+    38: "test_fault_catalogue.py::test_a_certain_refusal_lets_the_next_one_try",
+    39: "test_fault_catalogue.py::test_a_status_that_leaves_a_doubt",
+    40: "test_fault_catalogue_calls.py::"
+    "test_case_40_a_request_that_is_still_worked_on_is_asked_for_again_a_second_later",
+    41: "test_fault_catalogue_calls.py::test_case_41_the_time_a_vendor_asks_for_is_waited_by_everybody",
+    42: "test_fault_catalogue_calls.py::test_case_42_an_hour_is_not_waited",
+    43: "test_fault_catalogue_calls.py::test_case_43_a_date_is_read_by_the_clock_of_the_vendor",
+    44: "test_fault_catalogue_calls.py::test_case_44_junk_in_retry_after_is_ignored",
+    45: "test_fault_catalogue_calls.py::test_case_45_nothing_left_on_a_success_stops_the_next_call",
+    46: "test_fault_catalogue.py::test_a_status_that_leaves_a_doubt",
+    47: "test_fault_catalogue.py::test_case_47_a_keyed_request_is_repeated_after_five_hundred",
+    48: "test_fault_catalogue_calls.py::test_case_48_unavailable_with_a_time_did_nothing",
+    49: "test_fault_catalogue.py::test_a_status_that_leaves_a_doubt",
+    50: "test_fault_catalogue.py::test_case_50_a_success_that_hides_a_doubt_is_looked_up",
+    51: "test_fault_catalogue_calls.py::test_case_51_ten_failures_in_twenty_calls_open_the_breaker",
+    52: "test_fault_catalogue_calls.py::test_case_52_five_in_a_row_open_it_after_many_successes",
+    53: "test_fault_catalogue_calls.py::test_case_53_calls_that_are_all_slow_open_it",
+    54: "test_breaker.py::test_four_processes_of_thirty_threads_share_three_permits",
+    55: "test_gates_fleet.py::test_a_probe_that_dies_with_its_process_does_not_block_for_ever",
+    56: "test_fault_catalogue_calls.py::test_case_56_a_result_that_comes_too_late_changes_nothing",
+    57: "test_fault_catalogue_calls.py::"
+    "test_case_57_what_an_operator_keeps_open_stays_open_while_the_vendor_is_well",
+    58: "test_fault_catalogue_calls.py::test_case_58_the_call_after_the_last_slot_goes_elsewhere",
+    59: "test_gates_fleet.py::test_four_processes_share_one_limit",
+    60: "test_gates_fleet.py::test_a_redis_that_says_nothing_costs_a_moment_once",
+    61: "test_kill.py::test_a_locked_database_delays_no_call",
+    62: "test_fault_catalogue_calls.py::test_case_62_no_attempt_begins_with_less_than_half_a_second",
+    63: "test_gates_invariants.py::test_a_storm_of_failing_calls_keeps_to_the_retry_budget",
+    64: "test_fault_catalogue_calls.py::test_case_64_when_all_are_blocked_the_soonest_is_told",
+    65: "test_gates.py::test_a_service_disabled_between_attempts_is_not_tried_again",
+    66: "test_fault_catalogue.py::"
+    "test_case_66_a_key_that_changes_during_the_call_is_used_by_the_next_attempt",
+    67: "../kit/test_fork.py::test_children_get_their_own_replies_and_their_own_watchdog",
+    68: "test_callkeys.py::test_a_call_that_still_runs_is_not_begun_again",
+    69: "test_callkeys.py::test_another_request_under_the_same_key_is_refused",
+    79: "test_mistakes.py::test_a_mistake_of_an_adapter_never_leaks",
+    80: "test_fault_catalogue.py::test_case_80_a_vendor_that_repeats_our_key_does_not_spread_it",
+    81: "test_death.py::test_an_attempt_is_on_record_before_it_is_sent",
+    82: "test_fault_catalogue.py::test_case_82_an_answer_at_the_very_end_is_one_outcome_or_the_other",
+}
 
 
-@pytest.fixture
-def http(runtime):
-    """Makes enabled HTTP services with a secret; one try and one second each unless said otherwise."""
-    count = iter(range(1, 1000))
-
-    def make(url, **fields):
-        with runtime.sessions() as session:
-            made = services.create(
-                session, runtime, name=f"HTTP {next(count)}", service_type="HTTP_PROVIDER_GENERIC",
-                configurations={"base_url": url, "auth": "bearer", "secret": SECRET}, actor="test", origin="cli",
-                is_enabled=True, **({"default_timeout_ms": CUT_MS, "retry_policy": {"max_attempts": 1}} | fields),
-            )  # fmt: skip
-            session.commit()
-            return made.service_id
-
-    return make
-
-
-class Story:
-    """What came of one call, and everything that is on record about it."""
-
-    def __init__(self, runtime, operation, params, prefer, **how):
-        self.runtime, self.prefer = runtime, prefer
-        try:
-            self.end = runtime.hub.call(operation, params, prefer=prefer, **how)
-            self.code = None
-        except PatchbayError as error:
-            self.end, self.code = error, error.code
-        self.call = runtime.log.call(self.end.call_id)
-        self.tries = [row for row in self.call.attempts if row.kind == "attempt"]
-
-    @property
-    def told(self):
-        return [(row.code, row.effect, row.next) for row in self.tries]
-
-    def failures(self, service_id):
-        """Calls and failures that the breaker of a service has counted."""
-        self.runtime.gates.breakers.forget_all()
-        return breaker.totals(self.runtime.gates.breakers.look(service_id))[:2]
-
-    def is_sound(self, caplog):
-        """Slots and permits are back, times are measured, the outcome is kept, and no secret is anywhere."""
-        gates = self.runtime.gates
-        for service_id in self.prefer:
-            assert gates.bulkhead.taken(service_id) == 0
-            assert (gates.breakers.look(service_id) or {"permits": 0})["permits"] == 0
-        assert all(row.duration_ms >= 0 and row.response_timestamp for row in self.tries)
-        assert self.call.outcome in {"succeeded", "failed", "unknown"}
-        shown = (self.call, [self.runtime.log.bodies(row.log_id) for row in self.tries], caplog.text)
-        problem = self.end.to_problem() if self.code else self.end.to_dict()
-        for secret in (SECRET, API_KEY):
-            assert secret not in repr((shown, problem))
-
-
-@pytest.fixture
-def tell(runtime, caplog):
-    def run(operation, params, *prefer, **how):
-        story = Story(runtime, operation, params, list(prefer), **how)
-        story.is_sound(caplog)
-        return story
-
-    return run
+def test_every_case_is_a_test():
+    assert sorted(WHERE) == [*range(1, 70), *range(79, 83)]
+    for place in WHERE.values():
+        file, _, name = place.partition("::")
+        assert f"def {name}(" in (Path(__file__).parent / file).read_text(encoding="utf-8"), place
 
 
 def huge(peer: Peer) -> None:
@@ -399,6 +409,8 @@ def test_case_66_a_key_that_changes_during_the_call_is_used_by_the_next_attempt(
         story = tell("http.request", ORDER, name)
 
     assert [row.effect for row in story.tries] == ["REJECTED", "DONE"]
+    before, after = (row.config_version for row in story.tries)
+    assert after == before + 1
     keys = [
         line for request in peer.seen for line in request.split(b"\r\n") if line.startswith(b"Authorization")
     ]

@@ -109,7 +109,7 @@ class Breakers:
         """Begin anew: closed, with an empty window."""
 
         def change(doc: Any, now: float) -> tuple[Any, Any]:
-            after = breaker.fresh(now, doc["generation"] + 1 if doc else 0)
+            after = breaker.fresh(now, (doc["generation"] if doc else 0) + 1)
             return after, (after, now)
 
         doc, now = self._store.update(name_of(key), change, ttl_s=_KEPT_S)

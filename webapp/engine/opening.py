@@ -41,6 +41,8 @@ class Opened:
     """What the log has to say about these credentials."""
     fresh_s: float = FRESH_S
     """How long these credentials may be kept, in seconds."""
+    revision: int | None = None
+    """The revision of the service that these are of."""
     renew: Callable[[], Opened | None] | None = None
     """Gets others in place of these when they are refused, such as a new access token; asked once in a call.
 
@@ -106,13 +108,18 @@ def _open(runtime: Runtime, facts: Facts) -> Opened | Skip:
     assert entry.adapter is not None
     process_secrets.learn(secrets_of(config))
     fresh_s = 0.0 if elsewhere else FRESH_S  # references have a cache of their own, which knows of refusals
-    return Opened(entry.adapter, config, redactor_of(config), fresh_s=fresh_s)
+    return Opened(entry.adapter, config, redactor_of(config), fresh_s=fresh_s, revision=facts.revision)
 
 
 def redactor_of(*configs: Settings) -> Redactor:
     """A redactor that knows every secret of these settings, in all the forms in which it may travel."""
     secrets = tuple(secret for config in configs for secret in secrets_of(config))
     return _redactor(secrets, tuple(user for config in configs for user in _users_of(config)))
+
+
+def redactor_with(config: Settings, secret: str) -> Redactor:
+    """A redactor that knows one more secret than those of these settings, such as the token of a person."""
+    return _redactor((*secrets_of(config), secret), tuple(_users_of(config)))
 
 
 @lru_cache(maxsize=512)

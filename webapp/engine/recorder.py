@@ -171,7 +171,7 @@ class Recorder:
             "candidate_no": attempt.candidate_no,
             "service_id": candidate.service_id,
             "service_type": candidate.service_type,
-            "config_version": candidate.revision,
+            "config_version": attempt.opened.revision or candidate.revision,
             "sandbox": candidate.sandbox,
             "request_timestamp": self._now(),
             "request_endpoint": _short(attempt.endpoint, _ENDPOINT_MAX),
