@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.web.services import words
 from webapp.engine.problems import PatchbayError
 from webapp.registry import services
 from webapp.sandbox import credentials
@@ -142,7 +143,7 @@ def test_members_and_strangers_see_nothing(client, member_client):
 
 
 def test_a_call_is_told_in_the_language_of_the_reader(operator_client, calls):
-    page = operator_client.get(f"/logs/{calls[1]}", headers={"Accept-Language": "zh-CN"}).text
+    page = words(operator_client.get(f"/logs/{calls[1]}", headers={"Accept-Language": "zh-CN"}))
 
     assert page.count("SendGrid 不接受此 API 密钥。") == 2
     assert "SendGrid does not accept" not in page

@@ -27,6 +27,7 @@ class Verb(StrEnum):
     SECRET_WRITE = "secret.write"  # noqa: S105 - the name of a permission
     LOG_READ = "log.read"
     LOG_READ_PAYLOAD = "log.read_payload"
+    LOG_EXPORT = "log.export"
     CALL_WRITE = "call.write"
     ROUTE_WRITE = "route.write"
     USER_MANAGE = "user.manage"
@@ -49,6 +50,7 @@ _OPERATOR = _VIEWER | {
     Verb.SERVICE_TEST,
     Verb.SERVICE_SWITCH,
     Verb.LOG_READ_PAYLOAD,
+    Verb.LOG_EXPORT,
     Verb.CALL_WRITE,
     Verb.SYSTEM_READ,
 }

@@ -44,6 +44,8 @@ AREAS = (
     "status",
     "routes",
     "drills",
+    "log_views",
+    "log_export",
     "logs",
     "problems",
     "reconcile",
@@ -92,5 +94,12 @@ def density() -> str:
 def url_with(**changes: object) -> str:
     """The address of this page with some arguments of its query changed; None takes one out."""
     arguments = {**request.args.to_dict(flat=False), **changes}
-    kept = {name: value for name, value in arguments.items() if value not in (None, "", [])}
+    foreign = {
+        name for name in arguments if name == "endpoint" or name.startswith("_")
+    }  # url_for's own words
+    kept = {
+        name: value
+        for name, value in arguments.items()
+        if value not in (None, "", []) and name not in foreign
+    }
     return url_for(request.endpoint or "home.index", **{**(request.view_args or {}), **kept})

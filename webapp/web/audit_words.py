@@ -18,6 +18,7 @@ AREAS: dict[str, str] = {
     "breaker": N_("Everything about breakers"),
     "maintenance": N_("Everything about maintenance"),
     "reconcile": N_("Everything about reconciling"),
+    "logs": N_("Everything about the call log"),
 }
 
 WORDS: dict[str, str] = {
@@ -73,6 +74,11 @@ WORDS: dict[str, str] = {
     "reconcile.succeeded": N_("Said that a call was done"),
     "reconcile.failed": N_("Said that a call was not done"),
     "reconcile.resent": N_("Sent a call once more"),
+    "logs.export": N_("Took a part of the call log along"),
+    "logs.replay": N_("Made a call again"),
+    "logs.view_create": N_("Shared a view of the call log"),
+    "logs.view_share": N_("Changed who sees a view of the call log"),
+    "logs.view_delete": N_("Deleted a shared view of the call log"),
     "route.create": N_("Added a route"),
     "route.update": N_("Changed a route"),
     "route.delete": N_("Deleted a route"),

@@ -2,57 +2,47 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from typing import Any
 
-from flask import Blueprint, Response, abort, request
-from flask_babel import format_date, to_user_timezone
-from sqlalchemy import select
+from flask import Blueprint, Response, abort, render_template, request
 
-from adapters.kit import Message, N_
 from webapp.accounts.roles import Verb
-from webapp.engine.codes import CODES
 from webapp.extensions import db, runtime
-from webapp.log.entries import Bodies, CallEntry, LogEntry
-from webapp.log.entries import Page as LogPage
-from webapp.log.filters import FilterInvalid
-from webapp.models.service import ThirdPartyServiceConfiguration as Service
-from webapp.web.access import may, requires
-from webapp.web.i18n import say
-from webapp.web.log_search import LogSearch, outcome_choices, range_choices
+from webapp.log import views
+from webapp.log.entries import CallEntry
+from webapp.log.language import term
+from webapp.log.language_fields import FIELDS
+from webapp.log.language_services import Services
+from webapp.web import log_call
+from webapp.web.access import person, requires
+from webapp.web.hx import htmx
+from webapp.web.log_results import TONE_LABELS, by_day, newest, results, step_length
+from webapp.web.log_search import RANGES, LogSearch, export_url, filtered_url, outcome_choices, url_with
+from webapp.web.log_suggest import suggestions
 from webapp.web.page import page
 
 blueprint = Blueprint("logs", __name__, url_prefix="/logs")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One attempt of a call, as drawn: where it starts and how long it is in percent of the call."""
-
-    entry: LogEntry
-    start: float
-    width: float
-    bodies: Bodies | None
-    error: str
-
-
 @blueprint.get("")
 @requires(Verb.LOG_READ)
 def index() -> Response:
-    """List attempts, newest first; the URL is the search."""
-    search = LogSearch.from_url(runtime().clock.now())
+    """List attempts, newest first; the URL is the search, and the call that is open beside it."""
+    if htmx.wants_fragment and htmx.target_id == "drawer":
+        return page("logs/index.html", "drawer", **_drawer())
+    if htmx.wants_fragment and htmx.target_id == "rows":
+        return _tail()
+    search = _search()
+    found = results(search)
+    status = 503 if found.broken else 200
     return page(
         "logs/index.html",
         "results",
-        search=search,
-        found=_found(search),
-        services=_service_names(),
-        by_day=_by_day,
-        ranges=range_choices(),
-        outcomes=outcome_choices(),
-        retention=runtime().config,
+        status=status,
+        found=found,
+        rows=found.page,
+        **_shared(search),
+        **_drawer(),
     )
 
 
@@ -60,79 +50,73 @@ def index() -> Response:
 @requires(Verb.LOG_READ)
 def show(call_id: int) -> Response:
     """Show one call: its outcome, why each candidate was used or skipped, and every attempt."""
-    call = runtime().log.call(call_id)
+    call = _call(str(call_id))
     if call is None:
         abort(404)
-    problem = CODES.get(call.code) if call.code else None
-    return page(
-        "logs/show.html",
-        call=call,
-        steps=_steps(call),
-        services=_service_names(),
-        problem=problem,
-        decision=_decision,
-        headers_text=_headers_text,
-        pretty=_pretty,
-        payloads=may(Verb.LOG_READ_PAYLOAD),
-    )
+    return page("logs/show.html", **_of_call(log_call.context(call)))
 
 
-def _found(search: LogSearch) -> LogPage:
-    log = runtime().log
-    try:
-        return log.search(search.filter, cursor=request.args.get("cursor"))
-    except FilterInvalid:
-        return log.search(search.filter)
+@blueprint.get("/suggestions")
+@requires(Verb.LOG_READ)
+def suggest() -> Response:
+    """Texts that continue what is being typed."""
+    services = Services.known(db.session())
+    found = suggestions(request.args.get("q", ""), services)
+    return Response(render_template("logs/_suggestions.html", suggestions=found))
 
 
-def _service_names() -> Mapping[str, str]:
-    """Names by id, of deleted services too: their calls stay in the log."""
-    rows = db.session.execute(select(Service.service_id, Service.service_name).order_by(Service.name_key))
-    return {row.service_id: row.service_name for row in rows}
+def _search() -> LogSearch:
+    return LogSearch.from_url(runtime().clock.now(), Services.known(db.session()))
 
 
-def _by_day(entries: Sequence[LogEntry]) -> list[tuple[str, list[LogEntry]]]:
-    """Group a page of entries under the days of the reader's time zone."""
-    days = groupby(entries, key=lambda entry: to_user_timezone(entry.request_timestamp).date())
-    return [(format_date(day, "full", rebase=False), list(group)) for day, group in days]
+def _tail() -> Response:
+    """The newest rows, or nothing when they are those that the page has."""
+    search = _search()
+    found = newest(search)
+    if found.items and str(found.items[0].log_id) == request.args.get("newest"):
+        return Response(status=204)
+    return page("logs/index.html", "rows", rows=found, **_shared(search))
 
 
-def _steps(call: CallEntry) -> list[Step]:
-    """Place the attempts on the call's time line; a call without a measured length counts as 1 ms."""
-    whole = max(call.duration_ms or 0, 1)
-    log, readable = runtime().log, may(Verb.LOG_READ_PAYLOAD)
-    reasons = {str(reason): reason for reason in map(_reason, call.candidates or []) if reason}
-    steps = []
-    for entry in call.attempts:
-        offset = (entry.request_timestamp - call.created_at).total_seconds() * 1000
-        start = min(max(offset / whole * 100, 0), 99)
-        width = min(max((entry.duration_ms or 0) / whole * 100, 1), 100 - start)
-        bodies = log.bodies(entry.log_id) if readable else None
-        # An attempt keeps its error in English only; the candidate it belongs to keeps the values apart.
-        error = say(reasons.get(entry.error_message or "", entry.error_message))
-        steps.append(Step(entry, start, width, bodies, error))
-    return steps
+def _shared(search: LogSearch) -> dict[str, Any]:
+    """What the list and its parts need."""
+    return {
+        "search": search,
+        "services": search.services.names,
+        "by_day": by_day,
+        "tail": "tail" in request.args,
+        "ranges": RANGES,
+        "outcomes": outcome_choices(),
+        "tones": TONE_LABELS,
+        "fields": FIELDS,
+        "filtered_url": filtered_url,
+        "log_url": url_with,
+        "export_url": export_url,
+        "step_length": step_length,
+        "views": views.visible(db.session(), f"user:{person().user_id}"),
+        "suggestions": suggestions(search.value("q"), search.services),
+        "retention": runtime().config,
+    }
 
 
-def _decision(candidate: Mapping[str, object]) -> str:
-    """What became of a candidate, in one sentence."""
-    return say(_reason(candidate) or Message(N_("Used")))
+def _drawer() -> dict[str, Any]:
+    """The call that is open beside the list, if there is one."""
+    call = _call(request.args.get("open", ""))
+    return _of_call(log_call.context(call)) if call else {"call": None}
 
 
-def _reason(candidate: Mapping[str, object]) -> Message | None:
-    reason = candidate.get("message") or candidate.get("reason")
-    if isinstance(reason, Mapping):
-        return Message(str(reason["msgid"]), dict(reason.get("values") or {}))
-    return Message(str(reason)) if reason else None
+def _call(given: str) -> CallEntry | None:
+    """The call with this number; None for what is no number of a call."""
+    is_number = given.isascii() and given.isdigit() and int(given[:20]) < 2**63
+    return runtime().log.call(int(given)) if is_number else None
 
 
-def _headers_text(headers: Mapping[str, str]) -> str:
-    return "\n".join(f"{name}: {value}" for name, value in headers.items())
-
-
-def _pretty(text: str) -> str:
-    """A JSON body with a line for each member; every other text as it is."""
-    try:
-        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
-    except ValueError:
-        return text
+def _of_call(context: dict[str, Any]) -> dict[str, Any]:
+    names = Services.known(db.session()).names
+    return {
+        **context,
+        "services": names,
+        "filtered_url": filtered_url,
+        "filter_term": term,
+        "log_url": url_with,
+    }

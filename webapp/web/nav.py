@@ -51,6 +51,9 @@ _BELONGS = {
     ("maintenance", "health"),
     ("alerts", "settings"),
     ("problems", "settings"),
+    ("log_views", "logs"),
+    ("log_export", "logs"),
+    ("log_replay", "logs"),
 }
 
 PLACES = (
