@@ -21,6 +21,9 @@ _BELOW = {
     "per_second": N_("Calls a second"),
     "burst": N_("Calls that may start at once"),
     "is_enabled": N_("Enabled"),
+    "service_type": N_("Service type"),
+    "contract": N_("Contract"),
+    "members": N_("Services in order"),
 }
 
 # Times are stored in milliseconds or seconds, and shown in seconds.

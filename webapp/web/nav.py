@@ -44,6 +44,7 @@ _BELONGS = {
     ("staging", "integrations"),
     ("drills", "routes"),
     ("expirations", "settings"),
+    ("files", "settings"),
     ("users", "settings"),
     ("tokens", "settings"),
     ("audit", "settings"),
@@ -57,6 +58,7 @@ _BELONGS = {
 }
 
 PLACES = (
+    Place("overview.index", N_("Overview"), "bars", key="o", verb=Verb.LOG_READ),
     Place("integrations.index", N_("Integrations"), "plug", key="i", verb=Verb.SERVICE_READ),
     Place("health.index", N_("Health"), "pulse", key="h", verb=Verb.SERVICE_READ),
     Place("logs.index", N_("Call logs"), "list", key="l", verb=Verb.LOG_READ),
@@ -102,6 +104,13 @@ SETTINGS: tuple[tuple[str, tuple[Place, ...]], ...] = (
                 "clock",
                 lead=N_("Secrets and certificates that end, when, and what breaks then."),
                 verb=Verb.SERVICE_READ,
+            ),
+            Place(
+                "files.index",
+                N_("Files"),
+                "code",
+                lead=N_("Services and routes as YAML, to keep in a repository or to take along."),
+                verb=Verb.SERVICE_WRITE,
             ),
         ),
     ),

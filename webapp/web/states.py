@@ -52,6 +52,12 @@ STATES: dict[str, State] = {
     "gate-open": State(N_("Left alone"), "bad", "octagon"),
     "gate-forced_open": State(N_("Taken out of use"), "off", "bar"),
     "gate-forced_closed": State(N_("Always tried"), "info", "square"),
+    # of an entry of a file of configuration
+    "file-create": State(N_("Added"), "ok", "plus"),
+    "file-update": State(N_("Changed"), "info", "arrow"),
+    "file-same": State(N_("Unchanged"), "off", "bar"),
+    "file-conflict": State(N_("Changed elsewhere"), "warn", "triangle"),
+    "file-refused": State(N_("Not possible yet"), "bad", "octagon"),
     # of a stage of a connection test
     "ok": State(N_("Passed"), "ok", "tick"),
     "warning": State(N_("Warning"), "warn", "triangle"),
