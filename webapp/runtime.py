@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from webapp.engine.hub import Hub
     from webapp.engine.recorder import Recorder
     from webapp.engine.snapshot import Snapshots
+    from webapp.links.tokens import Links
     from webapp.log.batch import Batch
     from webapp.log.ledger import Ledger
     from webapp.log.metrics import MetricStore
@@ -119,12 +120,19 @@ class Runtime:
         """The door to every external service."""
         return cast("Hub", import_module("webapp.engine.hub").Hub(self))
 
+    @cached_property
+    def links(self) -> Links:
+        """The linked accounts of people, for calls on their behalf."""
+        return cast("Links", import_module("webapp.links.tokens").Links(self))
+
     def without_secrets(self, message: Message, config: Settings) -> Message:
         """A sentence about settings, with their secrets taken out of it."""
         return cast("Message", import_module("webapp.engine.sentences").without_secrets(message, config))
 
     def close(self) -> None:
         """Bring what was recorded into the log and give the connections back."""
+        if "links" in self.__dict__:
+            self.links.close()
         if "ledger" in self.__dict__:
             self.ledger.close()
         if "snapshots" in self.__dict__:

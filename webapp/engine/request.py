@@ -16,7 +16,13 @@ from webapp.engine.problems import invalid_request
 _NAMES_MAX = 20
 _DUPLICATES = ("forbid", "allow")
 _NEVER_TWICE = frozenset(("payment",))
-_TEXT_MAX = {"integration_point": 120, "correlation_id": 128, "call_key": 255, "caller": 254}
+_TEXT_MAX = {
+    "integration_point": 120,
+    "correlation_id": 128,
+    "call_key": 255,
+    "caller": 254,
+    "on_behalf_of": 254,
+}
 _NO_TEXT = N_("Use 1 to %(most)s printable characters.")
 
 
@@ -34,10 +40,16 @@ class CallRequest:
     correlation_id: str
     caller: str
     may_duplicate: bool
+    on_behalf_of: str | None = None  # a person's id or email address
 
     def fingerprint(self) -> str:
         """The same for two requests that ask for the same thing."""
-        members = {"operation": self.operation.name, "params": self.operation.dump(self.params)}
+        members: dict[str, Any] = {
+            "operation": self.operation.name,
+            "params": self.operation.dump(self.params),
+        }
+        if self.on_behalf_of is not None:
+            members["on_behalf_of"] = self.on_behalf_of
         canonical = json.dumps(members, sort_keys=True, separators=(",", ":"), default=str)
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -54,6 +66,7 @@ def read_request(
     correlation_id: str | None,
     caller: str,
     duplicates: str,
+    on_behalf_of: str | None = None,
 ) -> CallRequest:
     """Check everything at once; raises PatchbayError REQUEST_INVALID with a pointer to each wrong member."""
     faults = _Faults()
@@ -66,6 +79,7 @@ def read_request(
     faults.text("call_key", call_key)
     faults.text("correlation_id", correlation_id)
     faults.text("caller", caller)
+    faults.text("on_behalf_of", on_behalf_of)
     if duplicates not in _DUPLICATES:
         faults.add(
             "/duplicates", "choice", Message.of(N_("Choose one of: %(expected)s."), expected="forbid, allow")
@@ -80,7 +94,7 @@ def read_request(
     contract, meant = found
     return CallRequest(
         meant, contract, parsed, names, point or None, deadline, call_key or None,
-        correlation_id or str(uuid.uuid4()), caller, duplicates == "allow",
+        correlation_id or str(uuid.uuid4()), caller, duplicates == "allow", on_behalf_of,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from adapters.kit import Message, Safety, N_
 from webapp.engine import ending, retry
 from webapp.engine.attempt import Attempt, begin_attempt, out_of_time, where
+from webapp.engine.behalf import OnBehalf
 from webapp.engine.candidates import Candidate, Skip
 from webapp.engine.classify import Allowed, Next, Verdict, allowed
 from webapp.engine.gates import Load, Passage
@@ -36,6 +37,7 @@ class Tries:
         self._policy = retry.Policy.of(candidate.retry_policy)
         self._gates = run.runtime.gates
         self._stand_by = StandBy(run.runtime, candidate)
+        self._behalf = OnBehalf(run.runtime, run.request, candidate)
         self._count = 0
 
     def go(self) -> Attempt | None:
@@ -79,7 +81,8 @@ class Tries:
         if isinstance(opened, Skip):
             return opened
         signs = self._gates.signs(self.candidate, Load(self.run.request.operation.name))
-        return judge(self.candidate, signs, self.run.deadline.remaining()) or opened
+        held = judge(self.candidate, signs, self.run.deadline.remaining())
+        return held or self._behalf.open(opened, self.run.deadline.remaining())
 
     def _prepare(self, opened: Opened) -> Attempt:
         run = self.run
@@ -87,7 +90,9 @@ class Tries:
             run.runtime, run.request, run.deadline, self.candidate, opened,
             call_id=run.call_id, number=len(run.trail.attempts) + 1, candidate_no=self.place,
         )  # fmt: skip
+        attempt.wire.behalf = self._behalf.behalf
         attempt.prepare(age_s=run.deadline.elapsed_ms() / 1000)
+        attempt.recipient = attempt.recipient or self._behalf.email
         return attempt
 
     def _load(self, attempt: Attempt) -> Load:
@@ -113,6 +118,7 @@ class Tries:
         self._count += 1
         run.trace.add(Step.FEEDBACK)
         advice = self._settle(attempt, verdict, passage, took_s)
+        self._behalf.after(verdict)
         attempt.next, attempt.wait_s = self._decide(attempt, verdict, advice)
         run.trace.add(Step.RECORD)
         self._record_end(attempt, verdict, round(took_s * 1000))
@@ -136,7 +142,7 @@ class Tries:
         """What follows, and the seconds to wait before a retry."""
         if verdict.code is None:
             return Next.DONE, 0.0
-        if self.run.trail.maybe_done is None and self._stand_by.offer(verdict, attempt.opened):
+        if self.run.trail.maybe_done is None and self._another_credential(attempt, verdict):
             return Next.RETRY, 0.0
         options = self._allowed(attempt, verdict, advice)
         if options.retry:
@@ -155,6 +161,12 @@ class Tries:
                 self.run.trail.retry_suppressed_by = "budget"
         unsure = verdict.outcome(attempt.safety) == "unknown" or self.run.trail.maybe_done is not None
         return self._elsewhere(options, len(self.run.trail.attempts) + 1, unsure=unsure), 0.0
+
+    def _another_credential(self, attempt: Attempt, verdict: Verdict) -> bool:
+        """Whether there is another one to try: of the person the call is made for, else of the service."""
+        if self._behalf.behalf is not None:
+            return self._behalf.offer(verdict)
+        return self._stand_by.offer(verdict, attempt.opened)
 
     def _allowed(self, attempt: Attempt, verdict: Verdict, advice: bool | None = None) -> Allowed:
         trail = self.run.trail

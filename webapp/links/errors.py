@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from adapters.kit import Message
+from webapp.engine.behalf import LinkUnusable
+
+__all__ = ["LinkRefused", "LinkUnusable"]
 
 
 class LinkRefused(Exception):
@@ -38,17 +41,3 @@ class LinkRefused(Exception):
         self.linked = linked
         self.offered = offered
         self.choice = choice
-
-
-class LinkUnusable(Exception):
-    """No token can be had for a person at a service now.
-
-    The codes are of the taxonomy: LINK_MISSING, LINK_NEEDS_SIGN_IN (only the person can help) and LINK_UNAVAILABLE
-    (the provider does not answer; `retry_after_s` says when it may be worth another try).
-    """
-
-    def __init__(self, code: str, message: Message, *, retry_after_s: float | None = None) -> None:
-        super().__init__(str(message))
-        self.code = code
-        self.message = message
-        self.retry_after_s = retry_after_s

@@ -14,8 +14,9 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Column, Table
 
+from webapp.models.link import LinkTokens
 from webapp.models.secret import SEALED, DataKey, Secret
-from webapp.vault import rows
+from webapp.vault import linked, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,14 @@ SECRETS = Holder(
     unseal=rows.unseal_from,
     seal=rows.sealed,
 )
-_holders: list[Holder] = [SECRETS]
+_link_columns = _table(LinkTokens).c
+LINK_TOKENS = Holder(
+    table=_table(LinkTokens),
+    columns=[_link_columns[name] for name in ("id", "dek_id", "ct", "rev")],
+    unseal=linked.unseal,
+    seal=linked.sealed,
+)
+_holders: list[Holder] = [SECRETS, LINK_TOKENS]
 
 
 def register(holder: Holder) -> None:

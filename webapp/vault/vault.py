@@ -115,6 +115,18 @@ class Vault:
         session.flush()
         return secret
 
+    def data_key(self, session: Session, scope: str) -> DataKey:
+        """Return the data key that seals in a scope, for tables with ciphertext of their own; raises KeysLocked."""
+        keys = self._unlocked()
+        query = select(DataKey).where(DataKey.scope == scope, DataKey.state == "active")
+        if (known := session.scalars(query).one_or_none()) is not None:
+            return known
+        begin_write(session, f"data key {scope}")
+        try:
+            return rows.active_key(session, keys, scope, self._clock.now())
+        except ProviderError as error:
+            raise KeysLocked(word(error)) from error
+
     def refer(
         self,
         session: Session,
