@@ -11,10 +11,12 @@ from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.response import HTTPResponse
 
+from adapters.kit.answer import Answer, request_head
 from adapters.kit.faults import out_of_time
 from adapters.kit.wire import Wire
+
+_SENT_AT_ONCE = 64 * 1024  # a body up to here shares its packet with the head
 
 _wire: ContextVar[Wire] = ContextVar("wire")
 
@@ -34,7 +36,6 @@ class _Tracked(HTTPConnection):
 
     plain = True
     idle_since = 0.0
-    sent = True
 
     def _new_conn(self) -> socket.socket:
         wire = _wire.get()
@@ -47,27 +48,26 @@ class _Tracked(HTTPConnection):
                 raise out_of_time(wire.deadline_bound)
         return sock
 
-    def putrequest(self, *args: Any, **how: Any) -> None:
-        watch = _wire.get().watch
-        if self.sock is not None and watch is not None:
-            watch.hold(self.sock)
-        super().putrequest(*args, **how)
-
-    def send(self, data: Any) -> None:
+    def exchange(self, head: bytes, body: bytes, answer: Answer) -> None:
+        """Send one request and read its answer."""
+        wire = _wire.get()
         if self.sock is None:
             self.connect()
-        _wire.get().phase = "sending"
-        self.sent = False
-        super().send(data)
-        self.sent = True
-
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-        wire = _wire.get()
-        if self.sent:  # urllib3 looks for an early answer also after a write that failed
-            wire.phase = "sent"
-        response = super().getresponse()
-        wire.phase = "headers"
-        return response
+        elif wire.watch is not None:
+            wire.watch.hold(self.sock)
+        sock = self.sock
+        sock.settimeout(min(wire.read_timeout_s, wire.remaining()) or None)
+        wire.phase = "sending"
+        try:
+            sock.sendall(head + body if len(body) <= _SENT_AT_ONCE else head)
+            if len(body) > _SENT_AT_ONCE:
+                sock.sendall(body)
+        except (BrokenPipeError, ConnectionResetError):
+            answer.read(sock)  # a vendor that would not read all of it may have said why before it hung up
+            self.close()
+            return
+        wire.phase = "sent"
+        answer.read(sock)
 
 
 class _TrackedTLS(_Tracked, HTTPSConnection):
@@ -89,6 +89,21 @@ class _Fresh(HTTPConnectionPool):
         if conn is not None:
             conn.idle_since = time.monotonic()
         super()._put_conn(conn)
+
+    def urlopen(  # type: ignore[override] # called by requests' adapter only
+        self, method: str, url: str, body: Any = None, headers: Any = None, **_: Any
+    ) -> Answer:
+        """Send one request and read the whole answer, without the repetitions and redirects of urllib3."""
+        answer = Answer(_wire.get(), headless=method == "HEAD")
+        head = request_head(method, url, headers)
+        conn = self._get_conn()
+        try:
+            conn.exchange(head, body or b"", answer)
+        finally:
+            if not answer.reusable:
+                conn.close()
+            self._put_conn(conn)
+        return answer
 
 
 class _FreshTLS(_Fresh, HTTPSConnectionPool):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import threading
 from collections import OrderedDict
-from datetime import UTC
 from typing import Any
 
 import requests
@@ -14,28 +14,42 @@ from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
 from adapters.kit.address import EgressPolicy
+from adapters.kit.answer import Answer
 from adapters.kit.auth import Outgoing
 from adapters.kit.connections import POOLS, carried_by
-from adapters.kit.errors import Blocked, Fault, Unsure
+from adapters.kit.errors import Blocked, Fault
 from adapters.kit.faults import cut_off
 from adapters.kit.reply import Reply
-from adapters.kit.text import Message, N_
+from adapters.kit.text import N_
 from adapters.kit.tls import http_context
+from adapters.kit.url import Target
 from adapters.kit.wire import Wire
 
 _CHUNK = 65_536
+_NO_TIMEOUT = (None, None)  # the wire has its own
+_ACCIDENTS = (
+    Fault, requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError,
+)  # fmt: skip
 _HOSTS = 64
 _MOST_TRANSPORTS = 32
+
+
+class _Prepared(requests.PreparedRequest):
+    """A request that knows its target, so that nobody takes its address apart again."""
+
+    target: Target
 
 
 class _Line(HTTPAdapter):
     """requests' adapter over our pools.
 
     It is called directly: a Session would add cookies, redirects and environment proxies, and cost as much again.
+    What remains of requests is the door, where other libraries look at traffic or stand in for it.
     """
 
     def __init__(self, ca_bundle: str | None, pool_size: int) -> None:
         self._context = http_context(ca_bundle)
+        self._pools: dict[tuple[str, str, int], Any] = {}
         super().__init__(pool_connections=_HOSTS, pool_maxsize=pool_size, max_retries=0)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **how: Any) -> None:
@@ -48,6 +62,22 @@ class _Line(HTTPAdapter):
         host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
         # Naming the authorities here would make every new connection parse them again.
         return host, {name: value for name, value in pool.items() if name not in {"ca_certs", "ca_cert_dir"}}
+
+    def get_connection_with_tls_context(self, request: Any, *rest: Any, **how: Any) -> Any:
+        origin = request.target.origin
+        pool = self._pools.get(origin)
+        if pool is None or pool.pool is None:  # closed to make room for others
+            if len(self._pools) >= _HOSTS:
+                self._pools.clear()
+            pool = self._pools[origin] = super().get_connection_with_tls_context(request, *rest, **how)
+        return pool
+
+    def request_url(self, request: Any, proxies: Any) -> str:  # noqa: ARG002 - requests' signature
+        url: str = request.url
+        return url[len(f"{request.target.scheme}://{request.target.netloc}") :]
+
+    def build_response(self, req: Any, resp: Any) -> Any:
+        return resp if isinstance(resp, Answer) else super().build_response(req, resp)
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002 - requests' signature
         conn.cert_reqs = "CERT_REQUIRED"
@@ -82,50 +112,35 @@ class Transport:
         self._line.close()
 
     def _exchange(self, prepared: requests.PreparedRequest, wire: Wire) -> Reply:
-        status: int | None = None
-        timeout = (min(wire.connect_timeout_s, wire.remaining()), min(wire.read_timeout_s, wire.remaining()))
+        wire.status = None
         try:
-            response = self._line.send(prepared, stream=True, timeout=timeout, verify=True, proxies={})
-            status = response.status_code
-            body = _read(response, wire.body_limit)
-        except (
-            Fault,
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            OSError,
-            ValueError,
-        ) as problem:
+            answer: Any = self._line.send(prepared, stream=True, timeout=_NO_TIMEOUT, proxies={})
+            if not isinstance(answer, Answer):
+                answer = _received(answer, wire)
+            body = answer.content
+        except _ACCIDENTS as problem:
             named = wire.fault(problem)
-            named.vendor_status = status
+            named.vendor_status = wire.status
             raise named from None  # the libraries' texts hold the whole address, which may hold a secret
-        headers: CaseInsensitiveDict[str] = CaseInsensitiveDict(response.headers)
-        return Reply(status, headers, body, prepared.url or "", wire.clock.now().astimezone(UTC))
+        return Reply(answer.status_code, answer.headers, body, prepared.url or "", wire.clock.now())
 
 
-def _prepared(outgoing: Outgoing) -> requests.PreparedRequest:
-    prepared = requests.PreparedRequest()
+def _prepared(outgoing: Outgoing) -> _Prepared:
+    prepared = _Prepared()
+    prepared.target = outgoing.target
     prepared.method = outgoing.method
     prepared.url = outgoing.url
     prepared.headers = CaseInsensitiveDict(outgoing.headers)
+    prepared.headers.setdefault("Host", outgoing.target.netloc)
     prepared.body = outgoing.body if "Content-Length" in prepared.headers else None
     prepared.hooks = {"response": []}
     return prepared
 
 
-def _read(response: requests.Response, limit: int) -> bytes:
-    body = bytearray()
-    whole = False
-    try:
-        for chunk in response.iter_content(_CHUNK):
-            body += chunk
-            if len(body) > limit:
-                text = Message.of(N_("The answer is larger than %(limit)s KiB."), limit=limit // 1024)
-                raise Unsure(text, code="RESPONSE_TOO_LARGE")
-        whole = True
-    finally:
-        if not whole:
-            response.close()
-    return bytes(body)
+def _received(response: requests.Response, wire: Wire) -> Answer:
+    """The answer of somebody who stands in for the network."""
+    wire.status = response.status_code
+    return Answer.of(response.status_code, response.headers, response.iter_content(_CHUNK), wire)
 
 
 _lock = threading.Lock()

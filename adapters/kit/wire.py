@@ -63,6 +63,7 @@ class Wire:
     probe: bool = False
     exchanges: list[Exchange] = field(default_factory=list)
     phase: Phase = "none"
+    status: int | None = None  # of the answer that is being read
     watch: Watch | None = None
     deadline_bound: bool = field(init=False, default=False)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webapp.log.entries import Bodies
+from webapp.log.records import decode
 
 Values = dict[str, Any]
 PROCESS_DIED = "process_died"
@@ -62,7 +63,7 @@ def batch_of(records: Iterable[Mapping[str, Any]]) -> Batch:
 
 def read(payload: bytes) -> dict[str, Any]:
     """A record as it was written; raises ValueError."""
-    record = json.loads(payload)
+    record = decode(payload)
     if not isinstance(record, dict):
         raise ValueError("A record of the journal is an object.")  # noqa: TRY004 - as other damage
     return record

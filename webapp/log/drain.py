@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from webapp.log.batch import Batch, Unfinished, batch_of, read
-from webapp.log.journal import Journal, stamp
+from webapp.log.journal import Journal
+from webapp.log.records import stamp
 from webapp.log.segments import START, Segment, waiting
 
 MOST, EVERY_S = 500, 0.05

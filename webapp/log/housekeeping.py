@@ -6,16 +6,16 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Engine, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Engine, select, text
 
 from webapp.log.batch import DIED, PROCESS_DIED, Batch, Values
-from webapp.log.journal import stamp
+from webapp.log.records import stamp
 from webapp.log.tables import call_logs, calls
 from webapp.log.writer import write
 
 _MOST = 2_000
-# A literal, not a parameter: only so does the index of pending rows come into question.
-_PENDING = literal_column("outcome") == literal_column("'pending'")
+# Literals, not parameters: only so do the indexes of some rows come into question.
+_PENDING = text("outcome = 'pending' AND outcome <> 'succeeded'")
 
 
 def close_orphans(engine: Engine, now: datetime, older_than: timedelta) -> int:

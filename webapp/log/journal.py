@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import platform
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from webapp.ids import NODE_BITS, use_node
+from webapp.log.records import encode
 from webapp.log.segments import SUFFIX, Segment, frame
 
 CAP = 64 * 1024 * 1024
 NODES = 1 << NODE_BITS
 SEGMENT_SIZE = 8 * 1024 * 1024
-
-
-def stamp(moment: datetime) -> str:
-    """A moment in UTC as records and SQLite keep it."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-def _plain(value: object) -> str:
-    return stamp(value) if isinstance(value, datetime) else str(value)
-
-
-_encode = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
 
 
 class Unwritable(Exception):
@@ -97,7 +84,7 @@ class Journal:
     def write(self, segment: Segment, record: Mapping[str, Any]) -> None:
         """Write one record. Raises Unwritable."""
         try:
-            segment.append(frame(_encode(record).encode()))
+            segment.append(frame(encode(record)))
         except OSError as error:
             raise Unwritable(str(error)) from None
         self.written()

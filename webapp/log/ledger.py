@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections import deque
@@ -16,6 +15,7 @@ from sqlalchemy import Engine
 from webapp.log.drain import Backlog, Drain
 from webapp.log.entries import Bodies
 from webapp.log.journal import CAP, Journal, Unwritable
+from webapp.log.records import encode
 from webapp.log.segments import Segment
 from webapp.log.writer import write
 
@@ -180,7 +180,5 @@ class Ledger:
 
 def _texts(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values as they lie in the columns: objects as JSON, made once."""
-    changed = {
-        name: json.dumps(values[name], default=str) for name in _AS_TEXT if values.get(name) is not None
-    }
+    changed = {name: encode(values[name], str).decode() for name in _AS_TEXT if values.get(name) is not None}
     return {**values, **changed}

@@ -15,7 +15,7 @@ from webapp.log import rollups
 from webapp.log.batch import Batch, Values
 from webapp.log.bodies import pack
 from webapp.log.days import day_of, ensure, note
-from webapp.log.journal import stamp
+from webapp.log.records import stamp
 from webapp.log.searchtext import words_of
 from webapp.log.statements import door_to
 from webapp.log.tables import call_bodies, call_logs, calls
