@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import uuid
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
 
 from adapters.kit.address import EgressPolicy
@@ -33,6 +35,13 @@ def pytest_addoption(parser):
         default="sqlite",
         help="where the application keeps its data",
     )
+
+
+# A busy machine makes no invariant wrong; and what CI finds, everybody must be able to find again.
+settings.register_profile(
+    "patchbay", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("patchbay")
 
 
 class NetworkRefused(BaseException):
