@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, func, select
+from sqlalchemy import Column, ColumnElement, Connection, func, select, text
 from sqlalchemy.sql import visitors
 
 from webapp.log.days import DAY
-from webapp.log.searchtext import HIGH, LOW, Hits
+from webapp.log.hints import hints
+from webapp.log.searchtext import HIGH, LOW, Hits, matching
 from webapp.log.tables import call_logs
 
+_UNDER_WAY: Any = text("call_logs.outcome = 'pending' AND call_logs.outcome <> 'succeeded'")
 FIRST = 5_000  # attempts of the first window
 _WIDER = 3
 
@@ -33,27 +36,49 @@ class Where:
 def newest(
     connection: Connection, columns: Sequence[Column[Any]], where: Where, limit: int
 ) -> list[Mapping[Any, Any]]:
-    """At most `limit` rows, the newest first."""
+    """At most `limit` rows, the newest first; `log_id` has to be among the columns."""
     rows: list[Mapping[Any, Any]] = []
-    for start, end in windows(connection, where):
-        query = select(*columns).where(*where.conditions, *_between(start, end))
-        query = query.order_by(call_logs.c.log_id.desc()).limit(limit - len(rows))
-        rows += connection.execute(query, {LOW: start, HIGH: end - 1}).mappings().all()
-        if len(rows) >= limit:
-            break
+    for part in _parts(where):
+        found: list[Mapping[Any, Any]] = []
+        for start, end in windows(connection, part):
+            query = select(*columns).where(*part.conditions, *_between(start, end))
+            query = query.order_by(call_logs.c.log_id.desc()).limit(limit - len(found))
+            found += connection.execute(query, {LOW: start, HIGH: end - 1}).mappings().all()
+            if len(found) >= limit:
+                break
+        rows = sorted([*rows, *found], key=_id, reverse=True)[:limit] if rows else found
     return rows
 
 
 def count_newest(connection: Connection, where: Where, most: int) -> int:
     """How many there are, up to `most` + 1."""
     count = 0
-    for start, end in windows(connection, where):
-        query = select(call_logs.c.log_id).where(*where.conditions, *_between(start, end))
-        capped = select(func.count()).select_from(query.limit(most + 1 - count).subquery())
-        count += connection.execute(capped, {LOW: start, HIGH: end - 1}).scalar_one()
-        if count > most:
-            break
+    for part in _parts(where):
+        for start, end in windows(connection, part):
+            if count > most:
+                break
+            query = select(call_logs.c.log_id).where(*part.conditions, *_between(start, end))
+            capped = select(func.count()).select_from(query.limit(most + 1 - count).subquery())
+            count += connection.execute(capped, {LOW: start, HIGH: end - 1}).scalar_one()
     return count
+
+
+def _parts(where: Where) -> list[Where]:
+    """The same search as one or two that the indexes help with.
+
+    Attempts that are under way have no words yet; there are few, and they are looked for by themselves.
+    """
+    implied = hints(where.conditions)
+    conditions = [*where.conditions, *implied.clauses]
+    if not implied.words:
+        return [Where(conditions, where.low, where.high)]
+    return [
+        Where([*conditions, matching(implied.words)], where.low, where.high),
+        Where([*conditions, _UNDER_WAY], where.low, where.high),
+    ]
+
+
+_id = itemgetter("log_id")
 
 
 def _between(start: int, end: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

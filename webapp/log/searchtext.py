@@ -22,10 +22,11 @@ LOW, HIGH = (
     "window_low",
     "window_high",
 )  # the log looks for words from these ids up to that one, newest window first
-# Exactly these columns of `call_logs` are searched; whatever equals one of them has all its words there.
+# Exactly these columns of `call_logs` are searched, and whatever equals one of the first four has all its words there:
+# a text too long for all its words comes after them.
 SEARCHED = (
-    "request_endpoint", "error_message", "code", "vendor_code", "vendor_message", "vendor_request_id",
-    "recipient_mask", "operation", "integration_point", "correlation_id", "service_type", "caller",
+    "operation", "integration_point", "service_type", "code", "vendor_code", "correlation_id", "recipient_mask",
+    "request_endpoint", "vendor_request_id", "error_message", "vendor_message", "caller",
 )  # fmt: skip
 _FAILED = 400
 
@@ -34,7 +35,7 @@ def words_of(row: Mapping[str, Any]) -> list[str]:
     """The words of an attempt, given its row; the status counts where it tells of a failure."""
     status = row.get("response_status_code")
     failed = str(status) if status and status >= _FAILED else None
-    return words(failed, *(row.get(name) for name in SEARCHED))
+    return words(failed, *map(row.get, SEARCHED))
 
 
 class Hits(ColumnElement[Any]):

@@ -31,10 +31,8 @@ SLICE = 2_000
 MEMBERS = ("request_headers", "request_payload", "response_headers", "response_payload")
 INDEXES: tuple[tuple[str, list[str], str | None], ...] = (
     ("service_id_log_id", ["service_id", "log_id"], None),
-    ("failures", ["log_id"], "is_success = {false}"),
-    ("service_failures", ["service_id", "log_id"], "is_success = {false}"),
-    ("pending", ["log_id"], "outcome = 'pending'"),
-    ("unknown", ["log_id"], "outcome = 'unknown'"),
+    ("other_outcomes", ["outcome", "log_id"], "outcome <> 'succeeded'"),
+    ("service_outcomes", ["service_id", "outcome", "log_id"], "outcome <> 'succeeded'"),
     ("slow", ["log_id"], "duration_ms >= 1000"),
     ("repeated", ["log_id"], "attempt_no > 1"),
     ("other_kinds", ["kind", "log_id"], "kind <> 'attempt'"),
@@ -44,7 +42,7 @@ INDEXES: tuple[tuple[str, list[str], str | None], ...] = (
     ("recipient_hash", ["recipient_hash"], None),
     ("call_id", ["call_id"], None),
 )
-OLD_INDEXES = {"service_id_log_id", "failures", "correlation_id", "recipient_hash", "call_id"}
+OLD_INDEXES = {"service_id_log_id", "correlation_id", "recipient_hash", "call_id"}
 
 
 def upgrade() -> None:
@@ -106,10 +104,11 @@ def attach() -> None:
 
 def index(*, everything: bool) -> None:
     """The indexes of attempts."""
-    false = "false" if everything else "0"
+    if not everything:
+        op.drop_index("ix_call_logs_failures", "call_logs")
     for name, columns, condition in INDEXES:
         if everything or name not in OLD_INDEXES:
-            where = sa.text(condition.format(false=false)) if condition else None
+            where = sa.text(condition) if condition else None
             op.create_index(
                 f"ix_call_logs_{name}", "call_logs", columns, unique=False, sqlite_where=where, postgresql_where=where
             )  # fmt: skip
