@@ -28,7 +28,7 @@ run: $(VENV)/runtime $(ASSETS) $(PO).mo  ## Set up what is missing and start Pat
 demo: $(VENV)/runtime $(ASSETS) $(PO).mo  ## Start Patchbay with sample services on a pretend vendor
 	@exec $(FLASK) demo
 
-test: $(VENV)/dev $(ASSETS) $(PO).mo tests/ui/node_modules/.stamp  ## Run every test this machine can run
+test: $(VENV)/dev $(ASSETS) $(PO).mo tests/ui/node_modules/.stamp tests/peers/node_modules/.stamp  ## Run every test this machine can run
 	$(BIN)/python -m pytest -n auto || $(ALONE)
 	$(BIN)/python -m pytest -n auto $(ON_POSTGRESQL) || $(ALONE) $(ON_POSTGRESQL)
 
@@ -88,4 +88,9 @@ $(PO).mo: $(PO).po | $(VENV)/runtime
 # axe-core and the HTML checker, for the browser tests only
 tests/ui/node_modules/.stamp: tests/ui/package-lock.json | $(VENV)/npm
 	$(BIN)/python -c 'from webapp.web.npm import npm; npm(["ci", "--prefix", "tests/ui"])'
+	@touch $@
+
+# the provider of OpenID Connect that accounts are linked at, for the tests only
+tests/peers/node_modules/.stamp: tests/peers/package-lock.json | $(VENV)/npm
+	$(BIN)/python -c 'from webapp.web.npm import npm; npm(["ci", "--prefix", "tests/peers"])'
 	@touch $@

@@ -25,7 +25,7 @@ from webapp.db import make_engine, upgrade
 from webapp.models import Base
 from webapp.runtime import Runtime
 
-pytest_plugins = ["tests.people"] if find_spec("tests.people") else []
+pytest_plugins = ["tests.people", "tests.peers.oidc_provider"] if find_spec("tests.people") else []
 
 
 def pytest_addoption(parser):

@@ -40,11 +40,19 @@ def _azure() -> bool:
         return False
 
 
+def _oidc_provider() -> bool:
+    return (
+        shutil.which("node") is not None
+        and (Path(__file__).parent / "peers/node_modules/oidc-provider").exists()
+    )
+
+
 CHECKS: dict[str, Callable[[], bool]] = {
     "postgresql": _postgresql,
     "openbao": _openbao,
     "moto": _moto,
     "azure": _azure,
+    "oidc-provider": _oidc_provider,
 }
 
 

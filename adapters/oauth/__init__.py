@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import SecretStr
@@ -131,7 +132,8 @@ class OAuthProvider(Adapter, contract="OAUTH_PROVIDER", namespace="oauth", label
     def link(self, code: Code) -> Grant:
         """Turn a code into tokens and learn whose they are."""
         said = self.exchange(code)
-        return self.grant(said, account=self.identify(said, code.nonce))
+        # What else the provider tells about the person is nobody's business here, and not the log's either.
+        return self.grant(said, account=replace(self.identify(said, code.nonce), claims={}))
 
     def refresh(self, renewal: Renewal) -> Grant:
         """Turn a refresh token into new tokens; without a new one the old one stays."""

@@ -60,7 +60,9 @@ class OpenIdConnect(
 
     def begin_extra(self, *, choose: bool) -> dict[str, str]:
         """Ask for consent where that is needed, and let the person choose where that is asked for."""
-        words = self.config.prompt.split() + (["select_account"] if choose else [])
+        known = self.metadata().get("prompt_values_supported") or ()
+        choice = "select_account" if "select_account" in known else "login"
+        words = self.config.prompt.split() + ([choice] if choose else [])
         return {"prompt": " ".join(dict.fromkeys(words))} if words else {}
 
     def identify(self, said: Mapping[str, Any], nonce: str) -> Account:

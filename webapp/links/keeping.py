@@ -88,8 +88,9 @@ def _keep(
         ending.end(session, runtime, link)
         session.flush()
         link = None
-    link = link or _new(session, attempt, account)
+    link = link or _new(attempt, account)
     _fill(session, runtime, link, grant, account)
+    session.add(link)
     session.flush()
     sealed.put(
         session,
@@ -136,13 +137,11 @@ def choice_of(service_id: str, account_id: str) -> str:
     return hashlib.sha256(f"{service_id}\0{account_id}".encode()).hexdigest()
 
 
-def _new(session: Session, attempt: LinkAttempt, account: Account) -> Link:
-    link = Link(
+def _new(attempt: LinkAttempt, account: Account) -> Link:
+    return Link(
         link_id=uuid7(), user_id=attempt.user_id, service_id=attempt.service_id, account_id=account.account_id,
         generation=0,
     )  # fmt: skip
-    session.add(link)
-    return link
 
 
 def _fill(session: Session, runtime: Runtime, link: Link, grant: Grant, account: Account) -> None:
