@@ -154,16 +154,20 @@ class Drain:
                 self._work.set()
 
     def _drain(self) -> None:
-        """Move everything there is; while the database refuses, try again and again, ever more seldom."""
+        """Move everything there is; while the database refuses, try again and again, ever more seldom.
+
+        What comes in meanwhile waits for the next time: transactions of a few records cost more than the records.
+        """
         failures = 0
         with self._turning:
             while True:
                 try:
                     moved = [self._turn(segment) for segment in self._journal.segments]
-                    if not any(moved):
-                        self._failing = None
+                    failures, self._failing = 0, None
+                    if max(moved, default=0) < MOST:
+                        if any(moved):
+                            self._work.set()
                         return
-                    failures = 0
                 except SQLAlchemyError as error:
                     self._note(error)
                     if self._stopping:
@@ -179,8 +183,8 @@ class Drain:
         else:
             self._failing = self._failing[0], type(error).__name__
 
-    def _turn(self, segment: Segment) -> bool:
-        """Move one batch of a segment; False when there was nothing."""
+    def _turn(self, segment: Segment) -> int:
+        """Move one batch of a segment; returns how many records."""
         records, end = [], segment.drained
         for payload, place in segment.records(segment.drained):
             records.append(payload)
@@ -200,7 +204,7 @@ class Drain:
         if records or not segment.backlog:
             with self._moved:
                 self._moved.notify_all()
-        return bool(records)
+        return len(records)
 
     def _store(self, payloads: list[bytes]) -> None:
         """Write records as one batch; those that the database refuses are set aside, the others are not held up."""
