@@ -236,7 +236,10 @@ on("pointerdown", "[data-brush][data-brush-form]", (plot, start) => {
     plot.removeEventListener("pointermove", draw);
     frame.remove();
     const [low, high] = [index(start.clientX), index(event.clientX)].sort((a, b) => a - b);
-    if (high - low < 0.5) return;
+    if (high - low < 0.5) {
+      findAll("a", plot)[Math.min(Math.floor(low), Number(count) - 1)]?.click();
+      return;
+    }
     const iso = (bar) => new Date((Number(from) + bar * Number(step)) * 1000).toISOString().slice(0, 19) + "Z";
     const form = find(`#${brushForm}`);
     form.elements.from.value = iso(Math.floor(low));
@@ -247,6 +250,43 @@ on("pointerdown", "[data-brush][data-brush-form]", (plot, start) => {
   plot.addEventListener("pointermove", draw);
   plot.addEventListener("pointerup", end, { once: true });
   plot.addEventListener("pointercancel", end, { once: true });
+});
+
+/* The call beside the list: Escape closes it, j and k open the next and the one before; then the row has the focus. */
+{
+  let last = null;
+  const open = () => find("[data-drawer]")?.dataset.drawer;
+  on("click", "a[data-open]", (link) => { last = link.dataset.open; });
+  document.addEventListener("htmx:after:swap", () => {
+    const shown = open();
+    findAll("a[data-open]").forEach((link) => link.closest("tr").classList.toggle("is-open", link.dataset.open === shown));
+    if (shown || !last) return;
+    find(`a[data-open="${CSS.escape(last)}"]`)?.focus();
+    last = null;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (!open() || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || find("dialog[open], details.menu[open]")) return;
+    if (event.key === "Escape") {
+      last ??= open();
+      find("[data-drawer-close]").click();
+    } else if (event.key === "j" || event.key === "k") {
+      const links = findAll("a[data-open]");
+      const here = links.findIndex((link) => link.dataset.open === open());
+      links[here + (event.key === "j" ? 1 : -1)]?.click();
+    }
+  });
+}
+
+/* Watching the log: new rows come while nobody reads, that is, points at them, selects, or has scrolled down. */
+document.body.addEventListener("poll", () => {
+  const rows = find("[data-tail]");
+  const note = find("[data-tail-live]");
+  if (!rows || !note) return;
+  const reading = rows.matches(":hover") || rows.contains(document.activeElement) || !getSelection().isCollapsed || scrollY > 240;
+  const words = reading ? note.dataset.tailPaused : note.dataset.tailLive;
+  if (note.textContent !== words) note.textContent = words;
+  note.classList.toggle("is-paused", reading);
+  if (!reading) document.body.dispatchEvent(new CustomEvent("tail"));
 });
 
 /* Shortcuts: / searches, ? explains, g and a letter goes. Off while typing and while a dialog is open. */

@@ -24,6 +24,7 @@ from webapp.log.tables import call_logs
 
 MOST = 10_000
 BARS_MAX = 60
+_QUARTERS = 4
 TONES = ("succeeded", "retried", "failed", "unknown")
 _OUTCOME_OF = {"retried": "succeeded"}
 _MOMENT = timedelta(microseconds=1)
@@ -47,8 +48,10 @@ class Span:
         first, last = int(start.timestamp()), max(int(start.timestamp()) + 1, -int(-end.timestamp() // 1))
         fitting = (step for step in _steps() if -(-last // step) - first // step <= most)
         step = next(fitting)
-        begin = first // step * step
-        return cls(datetime.fromtimestamp(begin, UTC), timedelta(seconds=step), -(-(last - begin) // step))
+        stop = -(-last // step) * step
+        count = -(-(stop - first) // step)
+        count += -count % _QUARTERS  # so that the axis, which has four parts, says round times too
+        return cls(datetime.fromtimestamp(stop - count * step, UTC), timedelta(seconds=step), count)
 
     @property
     def end(self) -> datetime:

@@ -34,16 +34,8 @@ def index() -> Response:
         return _tail()
     search = _search()
     found = results(search)
-    status = 503 if found.broken else 200
-    return page(
-        "logs/index.html",
-        "results",
-        status=status,
-        found=found,
-        rows=found.page,
-        **_shared(search),
-        **_drawer(),
-    )
+    context = {**_drawer(), **_shared(search), "found": found, "rows": found.page}
+    return page("logs/index.html", "results", status=503 if found.broken else 200, **context)
 
 
 @blueprint.get("/<int:call_id>")
