@@ -192,7 +192,8 @@ def test_counters_of_a_service(runtime, add, clock):
 
     stats = runtime.log.stats("s-1", 24)
 
-    assert (stats.calls, stats.succeeded, stats.p95_ms, stats.capped) == (23, 20, 5000, False)
+    assert (stats.calls, stats.succeeded, stats.capped) == (23, 20, False)
+    assert stats.p95_ms == pytest.approx(5000, rel=0.05)
     assert stats.success_rate == pytest.approx(20 / 23)
     assert runtime.log.stats("s-1", 1).calls == 0
     assert runtime.log.stats("s-3", 24).success_rate is None

@@ -258,7 +258,7 @@ def test_tests_checks_and_local_refusals_are_no_calls(runtime, store):
 @pytest.mark.parametrize("name", RANGES)
 def test_a_range_shows_every_call_in_its_step_and_zeros_between(runtime, store, clock, name):
     wanted = RANGES[name]
-    clock.at = START + timedelta(hours=3, minutes=17)
+    clock.at = START + timedelta(hours=3, minutes=17, seconds=29)
     end_s = int(clock.now().timestamp())
     first = datetime.fromtimestamp(wanted.start_s(end_s), UTC)
     step = timedelta(seconds=wanted.step_s)
@@ -279,7 +279,7 @@ def test_a_range_shows_every_call_in_its_step_and_zeros_between(runtime, store, 
 
 @pytest.mark.parametrize(("name", "known"), [("1h", True), ("24h", True), ("90d", True), ("400d", False)])
 def test_a_range_is_held_against_as_long_a_time_before(runtime, store, clock, name, known):
-    clock.at = START + timedelta(hours=3, minutes=17)
+    clock.at = START + timedelta(hours=3, minutes=17, seconds=29)
     now_s = int(clock.now().timestamp())
     first = datetime.fromtimestamp(RANGES[name].start_s(now_s), UTC)
     elapsed = clock.now() - first

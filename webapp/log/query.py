@@ -195,7 +195,7 @@ class LogStore:
     def success_rates(self, hours: int = 24) -> dict[str, tuple[int, int]]:
         """For each service with traffic: attempts that ended and how many succeeded."""
         with self._reading() as connection:
-            return success_rates(connection, self._since(hours))
+            return success_rates(connection, self._since(hours), hours)
 
     def top_errors(self, service_id: str, hours: int = 24, limit: int = 5) -> list[ErrorCount]:
         """What went wrong most at a service, by code and endpoint."""

@@ -29,9 +29,8 @@ def cover(start_s: int, end_s: int, now_s: int) -> list[Part]:
 
     What lies so far back that the finer grains are gone begins with its hour or day.
     """
-    start_s, end_s = _kept(start_s, now_s), _kept(end_s, now_s)
-    if end_s >= now_s:
-        end_s = now_s - now_s % DAY_S + DAY_S
+    start_s = _kept(start_s, now_s)
+    end_s = _kept(end_s, now_s) if end_s < now_s else now_s - now_s % DAY_S + DAY_S
     return [part for part in _split(start_s, end_s, DAY_S, HOUR_S, MINUTE_S) if part.start_s < part.end_s]
 
 

@@ -1,13 +1,14 @@
-"""Counters for the page of a service, from its newest attempts; never more than 10,000 are read."""
+"""Counters of services, from the roll-ups; only the most frequent errors are read off the newest rows."""
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, func, select
 
 from webapp.log.entries import ErrorCount, ServiceStats
+from webapp.log.rollups_read import cover, ranking, series, total
+from webapp.log.rollups_tally import MINUTE_S, SERVICE
 from webapp.log.tables import call_logs
 
 _MOST = 10_000
@@ -15,50 +16,28 @@ _ENDED = and_(call_logs.c.kind == "attempt", call_logs.c.outcome != "pending")
 
 
 def service_stats(connection: Connection, service_id: str, hours: int, since: datetime) -> ServiceStats:
-    """Calls, successes and the 95th percentile of the duration since then."""
-    query = (
-        select(call_logs.c.duration_ms, call_logs.c.is_success)
-        .where(call_logs.c.service_id == service_id, call_logs.c.request_timestamp >= since, _ENDED)
-        .order_by(call_logs.c.log_id.desc())
-        .limit(_MOST + 1)
-    )
-    rows = connection.execute(query).all()
-    newest = rows[:_MOST]
-    durations = sorted(row.duration_ms for row in newest if row.duration_ms is not None)
-    return ServiceStats(
-        hours=hours,
-        calls=len(newest),
-        succeeded=sum(bool(row.is_success) for row in newest),
-        p95_ms=_percentile(durations, 0.95),
-        capped=len(rows) > _MOST,
-    )
+    """Calls, successes and the 95th percentile of the duration since then, to the minute or the hour."""
+    start_s, now_s = _seconds(since), _seconds(since + timedelta(hours=hours))
+    tally = total(connection, SERVICE, service_id, cover(start_s, now_s, now_s))
+    return ServiceStats(hours, tally.total, tally.succeeded, tally.percentile(0.95), capped=False)
 
 
 def service_series(
     connection: Connection, service_id: str, since: datetime, step: timedelta, count: int
 ) -> list[tuple[int, int]]:
-    """Succeeded and failed attempts in each of `count` steps from `since` on, from the newest attempts."""
-    query = (
-        select(call_logs.c.request_timestamp, call_logs.c.is_success)
-        .where(call_logs.c.service_id == service_id, call_logs.c.request_timestamp >= since, _ENDED)
-        .order_by(call_logs.c.log_id.desc())
-        .limit(_MOST)
+    """Succeeded and other attempts in each of `count` steps of whole minutes from the minute of `since` on."""
+    start_s = _seconds(since) - _seconds(since) % MINUTE_S
+    found = series(
+        connection, SERVICE, service_id, start_s=start_s, step_s=int(step.total_seconds()), count=count
     )
-    series = [[0, 0] for _ in range(count)]
-    for row in connection.execute(query):
-        at = min(int((row.request_timestamp - since) / step), count - 1)
-        series[at][0 if row.is_success else 1] += 1
-    return [(good, bad) for good, bad in series]
+    return [(tally.succeeded, tally.total - tally.succeeded) for tally in found]
 
 
-def success_rates(connection: Connection, since: datetime) -> dict[str, tuple[int, int]]:
-    """Ended and succeeded attempts of every service since then."""
-    query = (
-        select(call_logs.c.service_id, func.count(), func.count().filter(call_logs.c.is_success))
-        .where(call_logs.c.request_timestamp >= since, call_logs.c.service_id.is_not(None), _ENDED)
-        .group_by(call_logs.c.service_id)
-    )
-    return {service_id: (ended, succeeded) for service_id, ended, succeeded in connection.execute(query)}
+def success_rates(connection: Connection, since: datetime, hours: int) -> dict[str, tuple[int, int]]:
+    """Ended and succeeded attempts of every service in these hours up to now."""
+    now_s = _seconds(since + timedelta(hours=hours))
+    found = ranking(connection, SERVICE, cover(_seconds(since), now_s, now_s))
+    return {service_id: (tally.total, tally.succeeded) for service_id, tally in found}
 
 
 def top_errors(connection: Connection, service_id: str, since: datetime, limit: int) -> list[ErrorCount]:
@@ -81,5 +60,5 @@ def top_errors(connection: Connection, service_id: str, since: datetime, limit: 
     return [ErrorCount(*row) for row in connection.execute(query)]
 
 
-def _percentile(ordered: list[int], share: float) -> int | None:
-    return ordered[math.ceil(len(ordered) * share) - 1] if ordered else None
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())

@@ -72,6 +72,31 @@ def curve(values: Sequence[float | None], label: str) -> Markup:
     return _svg("bars", _WIDTH, _HEIGHT, label, grid + line, stretch=True)
 
 
+def lines(values: Mapping[str, Sequence[float | None]], label: str) -> Markup:
+    """Several lines over the same time from zero up, each named for its style; a missing value breaks a line."""
+    known = [value for line in values.values() for value in line if value is not None]
+    top = max(known, default=0.0) or 1.0
+    grid = Markup('<path class="mark-grid" d="M0 .5h{w}M0 {m}h{w}"></path>').format(w=_WIDTH, m=_HEIGHT / 2)
+    shape = Markup('<path class="mark-line mark-{}" d="{}"></path>')
+    drawn = [shape.format(name, path) for name, line in values.items() if (path := _line(line, top))]
+    return _svg("bars", _WIDTH, _HEIGHT, label, grid + Markup("").join(drawn), stretch=True)
+
+
+def _line(values: Sequence[float | None], top: float) -> str:
+    """A point in the middle of each step; one that stands alone becomes a short dash."""
+    step = _WIDTH / max(len(values), 1)
+    path, pen = "", "M"
+    for index, value in enumerate(values):
+        if value is None:
+            pen = "M"
+            continue
+        alone = pen == "M" and (index + 1 == len(values) or values[index + 1] is None)
+        x, y = _number((index + 0.5) * step), _number(_HEIGHT - 2 - value / top * (_HEIGHT - 4))
+        path += f"{pen}{x} {y}" + ("h3" if alone else "")
+        pen = "L"
+    return path
+
+
 def thin(values: Sequence[float | None], limit: int = MAX_POINTS) -> list[float | None]:
     """Keep the lowest and the highest value of each stretch, so that a spike survives and the page stays small."""
     if len(values) <= limit:

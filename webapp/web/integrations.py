@@ -17,6 +17,7 @@ from webapp.web.access import actor, may, requires
 from webapp.web.common_fields import only_given
 from webapp.web.health_view import service_health
 from webapp.web.hx import notify
+from webapp.web.overview_figures import RANGE_LABELS
 from webapp.web.page import page
 from webapp.web.service_form import ServiceForm
 from webapp.web.service_history import ORIGINS, changes
@@ -76,9 +77,15 @@ def create(service_type: str) -> Response:
 def show(service_id: str) -> Response:
     """One service on one screen."""
     service = load(service_id)
-    hours = request.args.get("hours", 24, type=int)
+    range_ = request.args.get("range")
     run = "test" in request.args and may(Verb.SERVICE_TEST)
-    return page("integrations/show.html", **about(service), overview=overview_of(service, hours), run=run)
+    return page(
+        "integrations/show.html",
+        **about(service),
+        overview=overview_of(service, range_),
+        ranges=RANGE_LABELS,
+        run=run,
+    )
 
 
 @blueprint.get("/<service_id>/edit")

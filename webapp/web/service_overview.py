@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy import select
 
@@ -12,15 +11,14 @@ from adapters.kit import FieldSpec
 from webapp.engine.standing import Standing, standing
 from webapp.extensions import db, runtime
 from webapp.log.entries import ErrorCount, ServiceStats
+from webapp.log.rollups_tally import SERVICE
 from webapp.models.route import Route
 from webapp.models.service import Service
 from webapp.registry.history import revisions
 from webapp.registry.switches import untested
-from webapp.web.charts import Bucket, Histogram
+from webapp.web.overview_figures import Figures, figures, wanted_range
 from webapp.web.service_history import Change, changes
 
-# Hours shown, and how many hours or parts of one a bar of the chart stands for.
-RANGES = {1: timedelta(minutes=2), 24: timedelta(hours=1), 24 * 7: timedelta(hours=6)}
 GOOD_VERDICTS = frozenset({"verified", "limited", "unverifiable"})
 _SHOWN_CHANGES = 5
 
@@ -51,9 +49,7 @@ class Dependents:
 class Overview:
     """The context of the overview page."""
 
-    stats: Sequence[ServiceStats]
-    hours: int
-    chart: Histogram
+    figures: Figures
     errors: Sequence[ErrorCount]
     changes: Sequence[Change]
     dependents: Dependents
@@ -61,29 +57,17 @@ class Overview:
     standing: Standing
 
 
-def overview_of(service: Service, hours: int) -> Overview:
-    """Gather it; every number comes from the call log."""
-    log = runtime().log
-    hours = hours if hours in RANGES else 24
+def overview_of(service: Service, range_: str | None) -> Overview:
+    """Gather it; every number comes from the call log or its sums."""
     found = revisions(db.session(), service.service_id, limit=_SHOWN_CHANGES + 1)
     return Overview(
-        stats=[log.stats(service.service_id, length) for length in RANGES],
-        hours=hours,
-        chart=_chart(service, hours),
-        errors=log.top_errors(service.service_id),
+        figures=figures(wanted_range(range_), SERVICE, service.service_id),
+        errors=runtime().log.top_errors(service.service_id),
         changes=changes(found, specs_of(service))[:_SHOWN_CHANGES],
         dependents=dependents_of(service),
         step=next_step(service),
         standing=standing(runtime(), service),
     )
-
-
-def _chart(service: Service, hours: int) -> Histogram:
-    step = RANGES[hours]
-    counts = runtime().log.series(service.service_id, hours, step)
-    start = runtime().clock.now() - timedelta(hours=hours)
-    bars = [Bucket(start + step * at, {"ok": good, "bad": bad}) for at, (good, bad) in enumerate(counts)]
-    return Histogram(bars, step)
 
 
 def specs_of(service: Service) -> Sequence[FieldSpec]:
