@@ -22,9 +22,18 @@ SOURCES = ROOT / "static" / "src"
 BUILT = ROOT / "static" / "dist"
 PACKAGE = ROOT / "node_modules" / "htmx.org" / "dist"
 HTMX = {"htmx.js": "htmx.min.js", "hx-sse.js": "ext/hx-sse.min.js", "hx-csp.js": "ext/hx-csp.min.js"}
-OWN = ("app.css", "factor.css", "system.css", "logs.css", "app.js", "mark.svg")
+OWN = ("app.css", "factor.css", "system.css", "files.css", "overview.css", "logs.css", "app.js", "mark.svg")
 # Sheets that only the pages of an area need, by blueprint.
-SHEETS = {"account": "factor.css", "second_factor": "factor.css", "system": "system.css", "logs": "logs.css", "log_views": "logs.css"}
+SHEETS = {
+    "account": "factor.css",
+    "second_factor": "factor.css",
+    "system": "system.css",
+    "files": "files.css",
+    "overview": "overview.css",
+    "integrations": "overview.css",
+    "logs": "logs.css",
+    "log_views": "logs.css",
+}
 
 _IMPORT = re.compile(r'^@import "([^"]+)";\n', re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
