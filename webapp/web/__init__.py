@@ -11,6 +11,7 @@ from markupsafe import Markup
 from webapp.web import access, assets, charts, errors, i18n, macros, nav, security, states
 from webapp.web.assets import SOURCES
 from webapp.web.hx import csp_nonce, htmx, hx
+from webapp.web.link_flow import redirect_uri
 
 # Each module offers `blueprint`; the style guide only exists in debug.
 AREAS = (
@@ -21,6 +22,7 @@ AREAS = (
     "preferences",
     "account",
     "my_sessions",
+    "link_flow",
     "second_factor",
     "step_up",
     "join",
@@ -64,6 +66,7 @@ def register(app: Flask) -> None:
         charts=charts,
         csp_nonce=csp_nonce,
         hx=hx,
+        link_redirect=redirect_uri,
         places=nav.places,
         sprite=sprite,
         stage_label=states.stage_label,
