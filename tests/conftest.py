@@ -21,7 +21,7 @@ from adapters.kit.clock import FixedClock
 from tests.needs import POSTGRESQL, require
 from webapp import create_app
 from webapp.config import Config
-from webapp.db import make_engine, upgrade
+from webapp.db import engines, make_engine, upgrade
 from webapp.models import Base
 from webapp.runtime import Runtime
 
@@ -184,6 +184,14 @@ def empty_tables(url):
         connection.exec_driver_sql("SET lock_timeout = '5s'")
         connection.exec_driver_sql("; ".join(statements))
     engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def no_open_connection():
+    """Close what a test left open: a warning about it would fail whichever test comes next."""
+    yield
+    for engine in engines():
+        engine.dispose()
 
 
 @pytest.fixture

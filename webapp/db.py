@@ -36,6 +36,22 @@ def make_engine(url: str) -> Engine:
     return engine
 
 
+def retire(engine: Engine) -> None:
+    """Give all connections back for good: one that a thread still holds is closed when it comes back."""
+    event.listen(engine, "checkin", _close)
+    engine.dispose()
+
+
+def _close(connection: Any, record: Any) -> None:
+    if connection is not None:
+        record.invalidate()
+
+
+def engines() -> list[Engine]:
+    """Every engine of this process that still exists."""
+    return list(_engines)
+
+
 def make_sessions(engine: Engine) -> sessionmaker[Session]:
     """Make the factory of short sessions; what they loaded stays readable after their commit."""
     return sessionmaker(engine, expire_on_commit=False)
@@ -145,7 +161,7 @@ def is_migrated(engine: Engine) -> bool:
 
 def _forget_connections() -> None:
     """A forked child must not speak over the sockets of its parent."""
-    for engine in list(_engines):
+    for engine in engines():
         engine.dispose(close=False)
 
 

@@ -16,7 +16,7 @@ from adapters.kit.address import EgressPolicy
 from adapters.kit.catalog import Catalog
 from adapters.kit.clock import Clock, SystemClock
 from webapp.config import Config, ConfigError
-from webapp.db import make_engine, make_sessions
+from webapp.db import make_engine, make_sessions, retire
 from webapp.vault import Vault
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Runtime:
             self.snapshots.close()
         if "state" in self.__dict__:
             self.state.close()
-        self.engine.dispose()
+        retire(self.engine)
 
 
 def _make_places(config: Config) -> None:
