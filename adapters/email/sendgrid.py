@@ -13,9 +13,12 @@ from adapters.kit import (
     Bearer,
     Fault,
     Forbidden,
+    Lookup,
     Misconfigured,
+    Operation,
     Refused,
     Reply,
+    Sent,
     Settings,
     Stage,
     N_,
@@ -23,6 +26,7 @@ from adapters.kit import (
     setting,
 )
 from adapters.kit.rules import Rule, judge
+from adapters.kit.sendgrid import ARGUMENT, everyone_once, judge_activity, question
 
 HOSTS = {"global": "https://api.sendgrid.com", "eu": "https://api.eu.sendgrid.com"}
 JSON = {"Accept": "application/json"}
@@ -89,6 +93,14 @@ class SendGrid(
             raise reply.malformed()
         return Receipt(reply.headers.get("X-Message-Id", ""))
 
+    def lookup(self, operation: Operation, params: Mail, sent: Sent) -> Lookup:  # noqa: ARG002 - our number says it
+        """Look for our number in the email activity, which SendGrid sells apart and keys may lack."""
+        try:
+            reply = self.http.get("/v3/messages", params=question(sent.key), headers=JSON)
+        except Forbidden:
+            return Lookup.unclear(N_("This key may not read the email activity, which SendGrid sells apart."))
+        return judge_activity(reply.json_object())
+
     def check(self) -> Iterator[Stage]:
         """Ask which permissions the key has."""
         scopes = None
@@ -111,7 +123,7 @@ class SendGrid(
         bodies = (("text/plain", mail.text), ("text/html", mail.html))
         files = ((file.filename, file.content_type, file.content_base64) for file in mail.attachments)
         message = {
-            "personalizations": [_everyone_once(to=mail.to, cc=mail.cc, bcc=mail.bcc)],
+            "personalizations": [everyone_once(to=mail.to, cc=mail.cc, bcc=mail.bcc)],
             "from": {"email": self.config.from_email}
             | ({"name": name} if (name := self.config.from_name) else {}),
             "reply_to": {"email": mail.reply_to} if mail.reply_to else None,
@@ -122,21 +134,10 @@ class SendGrid(
             ],
             "headers": mail.headers,
             "categories": list(mail.tags),
+            "custom_args": {ARGUMENT: self.wire.idempotency_key} if self.wire.idempotency_key else None,
             "mail_settings": {"sandbox_mode": {"enable": True}} if self.config.sandbox else None,
         }
         return {name: value for name, value in message.items() if value}
-
-
-def _everyone_once(**people: tuple[str, ...]) -> dict[str, list[dict[str, str]]]:
-    """Name every recipient once: SendGrid refuses a mail in which an address appears twice."""
-    named: dict[str, list[dict[str, str]]] = {}
-    seen: set[str] = set()
-    for kind, addresses in people.items():
-        for address in addresses:
-            if address.lower() not in seen:
-                named.setdefault(kind, []).append({"email": address})
-            seen.add(address.lower())
-    return named
 
 
 def _permission(scopes: list[Any] | None) -> Stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from responses import matchers
 from adapters.email import Mail
 from adapters.email.sendgrid import SendGrid
 from adapters.kit import Catalog, EgressPolicy, Sent, Unsupported, Wire
+from adapters.sms.twilio import Twilio
 from tests.adapters.test_aliyun import CODE, HOST, aliyun, query
 
 # Late in the evening in UTC it is already the next day in China.
@@ -50,13 +52,54 @@ def test_an_answer_without_a_list_proves_nothing():
         assert look_up(aliyun()).outcome == "unclear"
 
 
-def test_a_vendor_without_such_a_question_says_so():
+MAIL = Mail(to=("b@example.com",), subject="s", text="t")
+
+
+def sendgrid():
     config = SendGrid.Config.parse({"api_key": "SG.x", "from_email": "a@example.com"})
-    adapter = SendGrid(config, Wire.for_call(EgressPolicy()))
-    mail = Mail(to=("b@example.com",), subject="s", text="t")
+    return SendGrid(config, Wire.for_call(EgressPolicy(), idempotency_key=SENT.key))
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ({"messages": [{"msg_id": "m-1", "status": "delivered"}]}, "done"),
+        ({"messages": []}, "unclear"),
+        ({"messages": ["junk"]}, "unclear"),
+        ({}, "unclear"),
+    ],
+)
+def test_sendgrid_is_asked_by_our_own_number(answer, outcome):
+    adapter = sendgrid()
+    with responses.RequestsMock() as web:
+        web.post("https://api.sendgrid.com/v3/mail/send", status=202)
+        adapter.send(MAIL)
+        sent = json.loads(web.calls[0].request.body)["custom_args"]
+        wanted = {"limit": "1", "query": f"(unique_args['patchbay_key']=\"{sent['patchbay_key']}\")"}
+        web.get(
+            "https://api.sendgrid.com/v3/messages", json=answer, match=[matchers.query_param_matcher(wanted)]
+        )
+        found = sendgrid().lookup(adapter.operations()["email.send"], MAIL, SENT)
+
+    assert found.outcome == outcome
+    assert found.result == ({"message_id": "m-1"} if outcome == "done" else {})
+
+
+def test_a_key_that_may_not_read_the_activity_leaves_the_question_open():
+    with responses.RequestsMock() as web:
+        web.get("https://api.sendgrid.com/v3/messages", status=403)
+        found = sendgrid().lookup(SendGrid.operations()["email.send"], MAIL, SENT)
+
+    assert found.outcome == "unclear"
+    assert "activity" in str(found.message)
+
+
+def test_a_vendor_without_such_a_question_says_so():
+    config = Twilio.Config.parse({"account_sid": "AC" + "0" * 32, "auth_token": "x", "from": "+15551234567"})
+    adapter = Twilio(config, Wire.for_call(EgressPolicy()))
 
     with pytest.raises(Unsupported):
-        adapter.lookup(adapter.operations()["email.send"], mail, SENT)
+        adapter.lookup(adapter.operations()["sms.send"], CODE, SENT)
 
 
 def test_who_can_be_asked_is_known_without_asking():
@@ -64,5 +107,5 @@ def test_who_can_be_asked_is_known_without_asking():
         entry.service_type for entry in Catalog().entries() if entry.adapter and entry.adapter.looks_up()
     }
 
-    assert "SMS_PROVIDER_ALIYUN" in known
-    assert "EMAIL_PROVIDER_SENDGRID" not in known
+    assert {"SMS_PROVIDER_ALIYUN", "EMAIL_PROVIDER_SENDGRID"} <= known
+    assert "SMS_PROVIDER_TWILIO" not in known

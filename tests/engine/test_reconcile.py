@@ -67,7 +67,7 @@ def test_a_call_nobody_knows_about_is_on_the_list_and_others_are_not(runtime, ve
 
     assert (item.call_id, item.state, item.service_id, item.code) == (
         call_id,
-        "needs_attention",
+        "waiting",
         mail,
         "CONNECTION_LOST",
     )
@@ -107,7 +107,7 @@ def test_what_is_not_said_properly_changes_nothing(runtime, unsure, how, field):
         decide(runtime, call_id, **how)
 
     assert [flaw.field for flaw in caught.value.errors] == [field]
-    assert item_of(runtime, call_id).state == "needs_attention"
+    assert item_of(runtime, call_id).state == "waiting"
 
 
 def test_what_was_never_in_doubt_cannot_be_decided(runtime):
@@ -138,7 +138,7 @@ def test_nothing_is_sent_once_more_without_accepting_the_risk(runtime, unsure):
     with pytest.raises(Invalid):
         settling.resend(runtime, call_id, accept_duplicate=False, **WHO)
 
-    assert (len(peer.requests), item_of(runtime, call_id).state) == (1, "needs_attention")
+    assert (len(peer.requests), item_of(runtime, call_id).state) == (1, "waiting")
 
 
 def test_a_resend_that_certainly_did_nothing_leaves_the_question_open(runtime, unsure):
@@ -163,7 +163,7 @@ def test_a_resend_nobody_knows_about_is_on_the_list_itself(runtime, unsure):
 
     assert sent.outcome == "unknown"
     assert item_of(runtime, call_id).state == "resent"
-    assert item_of(runtime, sent.call_id).state == "needs_attention"
+    assert item_of(runtime, sent.call_id).state == "waiting"
     assert len(peer.requests) == 2
 
 

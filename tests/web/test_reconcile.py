@@ -47,7 +47,7 @@ def test_an_empty_list_says_that_nothing_is_unclear(viewer_client):
 def test_a_call_is_found_by_its_filters(viewer_client, unsure):
     assert f'href="{unsure}"' in viewer_client.get("/reconcile").text
     for wanted, shown in (
-        ("state=waiting", False),
+        ("state=needs_attention", False),
         ("operation=email.send", True),
         ("operation=sms.send", False),
         ("state=all", True),
@@ -81,7 +81,7 @@ def test_without_a_note_nothing_is_settled(operator_client, unsure):
 
     assert refused.status_code == 422
     assert 'href="#f-decide-note"' in refused.text
-    assert "Needs attention" in operator_client.get(unsure).text
+    assert "The service is asked" in operator_client.get(unsure).text
 
 
 def test_it_is_sent_once_more_with_a_warning(operator_client, unsure, peer):
