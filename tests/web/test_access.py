@@ -15,6 +15,8 @@ OPEN_PAGES = {
     "staff.back",
     "auth.login",
     "auth.code",
+    "passkeys.sign_in",
+    "passkeys.second_step",
     "join.welcome",
     "setup.start",
     "preferences.save",

@@ -85,7 +85,7 @@ def test_pages_use_the_plain_sources_without_a_build(app, client):
     app.extensions["assets"] = {}
     page = client.get("/login").text
     assert 'href="/static/src/app.css"' in page
-    assert re.findall(r'<script src="([^"]+)"', page) == ["/static/src/app.js"]
+    assert re.findall(r'<script src="([^"]+)"', page) == ["/static/src/app.js", "/static/src/passkeys.js"]
     with client.get("/static/src/app.css") as answer:
         assert answer.status_code == 200
 
@@ -94,7 +94,7 @@ def test_pages_use_the_built_files(app, client):
     app.extensions["assets"] = {name: name.replace(".", ".0123456789.") for name in (*HTMX, *OWN)}
     page = client.get("/login").text
     assert 'href="/static/dist/app.0123456789.css"' in page
-    assert len(re.findall(r'<script src="/static/dist/[^"]+" nonce="[^"]+" defer>', page)) == 4
+    assert len(re.findall(r'<script src="/static/dist/[^"]+" nonce="[^"]+" defer>', page)) == 5
 
 
 def test_static_files_are_for_this_site_only(client):

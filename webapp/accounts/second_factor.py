@@ -1,4 +1,4 @@
-"""The second factor of a person: an authenticator app, and recovery codes for when it is gone."""
+"""The second factor of a person: an authenticator app or passkeys, and recovery codes for when it is gone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import CursorResult, delete, update
 from sqlalchemy.orm import Session
 
 from adapters.kit import Message, N_
-from webapp.accounts import recovery, sessions, throttle, totp
+from webapp.accounts import passkeys, recovery, sessions, throttle, totp
 from webapp.models.factor import SecondFactor
 from webapp.models.secret import Secret
 from webapp.models.user import User
@@ -39,7 +39,12 @@ class Enrolment:
 
 
 def has_factor(session: Session, user: User) -> bool:
-    """Tell whether signing in asks this person for a code."""
+    """Tell whether signing in asks this person for a second step: a code of an app, or a passkey."""
+    return has_app(session, user) or passkeys.has_any(session, user)
+
+
+def has_app(session: Session, user: User) -> bool:
+    """Tell whether this person has an authenticator app."""
     row = session.get(SecondFactor, user.user_id)
     return row is not None and row.confirmed_at is not None
 
@@ -120,7 +125,8 @@ def check(runtime: Runtime, user: User, text: str) -> str:
 
 
 def remove(session: Session, runtime: Runtime, user: User, *, actor: str) -> None:
-    """Take the app and the recovery codes of a person away; the caller commits."""
+    """Take the app, the passkeys and the recovery codes of a person away; the caller commits."""
+    passkeys.forget(session, user)
     row = session.get(SecondFactor, user.user_id)
     seeds = [row.secret_id, row.pending_id] if row else []
     if row is not None:

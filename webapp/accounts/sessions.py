@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, g, request, session
 from flask.sessions import SessionInterface, SessionMixin
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, delete, exists, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
@@ -23,6 +23,7 @@ from webapp.accounts import guests
 from webapp.accounts.roles import PRIVILEGED
 from webapp.extensions import runtime
 from webapp.models.factor import SecondFactor
+from webapp.models.passkey import Passkey
 from webapp.models.session import UserSession
 from webapp.models.user import User
 
@@ -232,13 +233,14 @@ def _load(key: str) -> BrowserSession | None:
     """Read a session in a transaction of its own; nothing stays open for the rest of the request."""
     now = runtime().clock.now()
     with runtime().sessions() as database:
-        wanted = select(UserSession, User, SecondFactor.confirmed_at)
+        passkey = exists().where(Passkey.user_id == UserSession.user_id)
+        wanted = select(UserSession, User, SecondFactor.confirmed_at, passkey)
         wanted = wanted.join(User, User.user_id == UserSession.user_id)
         wanted = wanted.outerjoin(SecondFactor, SecondFactor.user_id == User.user_id)
         found = database.execute(wanted.where(UserSession.id_hash == digest(key))).first()
         if found is None:
             return None
-        row, user, factor_since = found
+        row, user, factor_since, has_passkey = found
         if row.expires_at <= now or row.last_seen_at + IDLE <= now or not user.is_active:
             return None
         data = dict(row.data)
@@ -246,7 +248,7 @@ def _load(key: str) -> BrowserSession | None:
         database.expunge_all()
     if stale:
         _touch(key)
-    return BrowserSession(data, key=key, user=user, row=row, has_factor=factor_since is not None)
+    return BrowserSession(data, key=key, user=user, row=row, has_factor=bool(factor_since or has_passkey))
 
 
 def _touch(key: str) -> None:

@@ -12,7 +12,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Response
 
 from adapters.kit import Message, N_
-from webapp.accounts import passwords, second_factor, sessions, throttle, users
+from webapp.accounts import passkeys, passwords, second_factor, sessions, throttle, users
 from webapp.models.user import User
 from webapp.runtime import Runtime
 from webapp.vault import audit
@@ -75,6 +75,20 @@ def finish(runtime: Runtime, code: str) -> User:
     user = halfway(runtime)
     method = second_factor.check(runtime, user, code)
     enter(runtime, user, method)
+    return user
+
+
+def finish_with_passkey(runtime: Runtime, answer: str) -> User:
+    """Begin the session of whoever is halfway in, by one of their passkeys; raises PasskeyRefused or HalfwayGone."""
+    user = passkeys.check(runtime, answer, halfway(runtime))
+    enter(runtime, user, "passkey")
+    return user
+
+
+def by_passkey(runtime: Runtime, answer: str) -> User:
+    """Begin the session of the owner of a passkey, without a password; raises PasskeyRefused."""
+    user = passkeys.check(runtime, answer)
+    enter(runtime, user, "passkey")
     return user
 
 

@@ -13,6 +13,7 @@ from webapp.models.keystore import KeyJob, KeyProcess
 from webapp.models.link import Link, LinkAttempt, LinkTokens, LinkUsage
 from webapp.models.log_view import CallReplay, KeptInput, LogView
 from webapp.models.maintenance import MaintenanceWindow
+from webapp.models.passkey import Passkey
 from webapp.models.reconcile import ReconcileItem
 from webapp.models.revision import ServiceRevision
 from webapp.models.route import Route
@@ -51,6 +52,7 @@ __all__ = [
     "LogView",
     "MaintenanceWindow",
     "MonitorSetting",
+    "Passkey",
     "ReconcileItem",
     "RecoveryCode",
     "Route",

@@ -24,6 +24,7 @@ AREAS = (
     "my_sessions",
     "link_flow",
     "second_factor",
+    "passkeys",
     "step_up",
     "join",
     "users",

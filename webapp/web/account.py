@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import PasswordField
 
-from webapp.accounts import browsers, passwords, recovery, second_factor, sessions, signin, users
+from webapp.accounts import browsers, passkeys, passwords, recovery, second_factor, sessions, signin, users
 from webapp.extensions import db, runtime
 from webapp.models.user import User
 from webapp.web.access import person, signed_in
@@ -36,6 +36,9 @@ def index() -> Response:
         "account/index.html",
         browsers=browsers.open_sessions(session, runtime(), user),
         has_factor=second_factor.has_factor(session, user),
+        has_app=second_factor.has_app(session, user),
+        passkeys=passkeys.of(session, user),
+        can_have_passkeys=passkeys.site(runtime()) is not None,
         codes_left=recovery.left(session, user),
     )
 

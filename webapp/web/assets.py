@@ -22,7 +22,7 @@ SOURCES = ROOT / "static" / "src"
 BUILT = ROOT / "static" / "dist"
 PACKAGE = ROOT / "node_modules" / "htmx.org" / "dist"
 HTMX = {"htmx.js": "htmx.min.js", "hx-sse.js": "ext/hx-sse.min.js", "hx-csp.js": "ext/hx-csp.min.js"}
-OWN = ("app.css", "factor.css", "system.css", "files.css", "overview.css", "logs.css", "app.js", "mark.svg")
+OWN = ("app.css", "factor.css", "system.css", "files.css", "overview.css", "logs.css", "app.js", "passkeys.js", "mark.svg")
 # Sheets that only the pages of an area need, by blueprint.
 SHEETS = {
     "account": "factor.css",
@@ -34,6 +34,9 @@ SHEETS = {
     "logs": "logs.css",
     "log_views": "logs.css",
 }
+
+# Scripts that only the pages of an area need, by blueprint.
+AREA_SCRIPTS = {"auth": "passkeys.js", "passkeys": "passkeys.js", "step_up": "passkeys.js"}
 
 _IMPORT = re.compile(r'^@import "([^"]+)";\n', re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -88,6 +91,7 @@ def sheets() -> list[str]:
 def scripts() -> list[str]:
     """List the addresses of the scripts of a page; without a build only our own, and pages work without htmx."""
     names = [*HTMX, "app.js"] if current_app.extensions["assets"] else ["app.js"]
+    names += [AREA_SCRIPTS[request.blueprint]] if request.blueprint in AREA_SCRIPTS else []
     return [asset(name) for name in names]
 
 

@@ -9,7 +9,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import EmailField, PasswordField
 
-from webapp.accounts import setup, signin
+from webapp.accounts import passkeys, second_factor, setup, signin
 from webapp.accounts.second_factor import CodeRefused
 from webapp.extensions import db, runtime
 from webapp.models.user import User
@@ -53,16 +53,16 @@ def code() -> BaseResponse:
     """Ask for the second factor of whoever gave the right password."""
     target = safe_next(request.values.get("next")) or url_for("home.index")
     try:
-        signin.halfway(runtime())
+        user = signin.halfway(runtime())
         if request.method == "GET":
-            return page("auth/code.html", target=target)
+            return _code_page(user, target)
         take_only({"code"})
         return enter(signin.finish(runtime(), request.form.get("code", "")), target)
     except signin.HalfwayGone:
         notify(gettext("That took too long. Please start again."), "warn")
         return redirect(url_for(".login", next=target), 303)
     except CodeRefused as refused:
-        return _refused_code(refused, target)
+        return _refused_code(refused, signin.halfway(runtime()), target)
 
 
 @blueprint.post("/logout")
@@ -85,9 +85,21 @@ def enter(user: User, target: str) -> BaseResponse:
     return response
 
 
-def _refused_code(refused: CodeRefused, target: str) -> Response:
-    status = 429 if refused.wait else 422
-    response = page("auth/code.html", None, status, target=target, error=say(refused.message))
+def _code_page(user: User, target: str, error: str = "", status: int = 200) -> Response:
+    known = passkeys.of(db.session(), user)
+    return page(
+        "auth/code.html",
+        None,
+        status,
+        target=target,
+        error=error,
+        options=passkeys.to_use(runtime(), known) if known else None,
+        has_app=second_factor.has_app(db.session(), user),
+    )
+
+
+def _refused_code(refused: CodeRefused, user: User, target: str) -> Response:
+    response = _code_page(user, target, say(refused.message), 429 if refused.wait else 422)
     if refused.wait:
         response.headers["Retry-After"] = str(refused.wait)
     return response
@@ -117,4 +129,5 @@ def _login_page(form: SignInForm, target: str, error: str = "", status: int = 20
         error=error,
         waits_for_owner=waits,
         provider=runtime().config.oidc,
+        options=passkeys.to_use(runtime()),
     )

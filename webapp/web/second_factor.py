@@ -9,7 +9,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
 from adapters.kit import Message
-from webapp.accounts import recovery, second_factor, sessions
+from webapp.accounts import passkeys, recovery, second_factor, sessions
 from webapp.accounts.roles import PRIVILEGED
 from webapp.extensions import db, runtime
 from webapp.models.user import User
@@ -38,8 +38,10 @@ def index() -> BaseResponse:
     return page(
         "account/second_factor.html",
         has_factor=second_factor.has_factor(session, user),
+        has_app=second_factor.has_app(session, user),
+        passkeys=passkeys.of(session, user),
         codes_left=recovery.left(session, user),
-        required=_is_required(user),
+        required=is_required(user),
     )
 
 
@@ -59,7 +61,7 @@ def add() -> BaseResponse:
         db.session.rollback()
         return _picture(user, refused.message)
     db.session.commit()
-    return _codes_page(codes)
+    return codes_page(codes)
 
 
 @blueprint.post("/codes")
@@ -73,7 +75,7 @@ def codes() -> BaseResponse:
         abort(409)
     fresh = second_factor.renew_codes(db.session(), runtime(), user)
     db.session.commit()
-    return _codes_page(fresh)
+    return codes_page(fresh)
 
 
 @blueprint.post("/remove")
@@ -83,7 +85,7 @@ def remove() -> BaseResponse:
     """Sign in by password alone from now on; not for roles that must have a second step."""
     take_only(())
     user = db.session.get_one(User, person().user_id)
-    if _is_required(user):
+    if is_required(user):
         abort(403)
     second_factor.remove(db.session(), runtime(), user, actor=user.email)
     db.session.commit()
@@ -115,13 +117,16 @@ def _picture(user: User, error: Message | None = None) -> Response:
         error=say(error),
         must=sessions.lacks_factor(),
         target=safe_next(request.values.get("next")),
+        has_passkeys=passkeys.site(runtime()) is not None,
     )
 
 
-def _codes_page(codes: list[str]) -> Response:
+def codes_page(codes: list[str]) -> Response:
+    """Show recovery codes, once."""
     target = safe_next(request.values.get("next")) or url_for("account.index")
     return page("account/codes.html", codes=codes, target=target)
 
 
-def _is_required(user: User) -> bool:
+def is_required(user: User) -> bool:
+    """Tell whether the role of a person must have a second step."""
     return runtime().config.require_mfa and user.role in PRIVILEGED

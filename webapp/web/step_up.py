@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp.accounts import second_factor, sessions, signin
+from webapp.accounts import passkeys, second_factor, sessions, signin
 from webapp.extensions import db, runtime
 from webapp.vault import audit
 from webapp.web.access import before_enrolment, own_path, person, signed_in
@@ -71,8 +71,7 @@ def confirm() -> BaseResponse:
         if refused.wait:
             response.headers["Retry-After"] = str(refused.wait)
         return response
-    sessions.step_up()
-    _write_down(method)
+    confirmed_by(method)
     return page("auth/step_up_done.html", "done") if _is_inline() else redirect(target, 303)
 
 
@@ -82,6 +81,12 @@ def _prove(password: str, code: str) -> str:
         return second_factor.check(runtime(), user, code)
     signin.confirm_password(runtime(), user, password)
     return "password"
+
+
+def confirmed_by(method: str) -> None:
+    """Note that the person has shown again who they are, and how."""
+    sessions.step_up()
+    _write_down(method)
 
 
 def _write_down(method: str) -> None:
@@ -95,6 +100,7 @@ def _write_down(method: str) -> None:
 
 def _question(target: str, error: str = "", status: int = 200) -> Response:
     has_factor = second_factor.has_factor(db.session(), person())
+    known = passkeys.of(db.session(), person())
     template = "auth/step_up_inline.html" if _is_inline() else "auth/step_up.html"
     return page(
         template,
@@ -103,6 +109,7 @@ def _question(target: str, error: str = "", status: int = 200) -> Response:
         target=target,
         error=error,
         has_factor=has_factor,
+        options=passkeys.to_use(runtime(), known) if known and not _is_inline() else None,
         provider=runtime().config.oidc if person().identity else None,
     )
 

@@ -13,11 +13,12 @@ from wtforms import EmailField, SelectField, StringField
 from wtforms.fields import SelectChoice
 
 from adapters.kit import Message, N_
-from webapp.accounts import administration, browsers, links, users
+from webapp.accounts import administration, browsers, links, second_factor, users
 from webapp.accounts.administration import AdministrationRefused
 from webapp.accounts.roles import ROLE_LABELS, Role, Verb, grantable
 from webapp.extensions import db, runtime
 from webapp.models.factor import SecondFactor
+from webapp.models.passkey import Passkey
 from webapp.models.user import User
 from webapp.web.access import person, requires
 from webapp.web.hx import notify
@@ -50,7 +51,8 @@ class InviteForm(Form):
 def index() -> Response:
     """List everybody who can sign in, or could."""
     session = db.session()
-    factors = set(session.scalars(select(SecondFactor.user_id).where(SecondFactor.confirmed_at.is_not(None))))
+    apps = select(SecondFactor.user_id).where(SecondFactor.confirmed_at.is_not(None))
+    factors = {*session.scalars(apps), *session.scalars(select(Passkey.user_id))}
     return page(
         "users/index.html",
         people=session.scalars(select(User).order_by(User.is_active.desc(), User.email)).all(),
@@ -84,11 +86,10 @@ def invite() -> BaseResponse:
 def show(user_id: str) -> Response:
     """One person: role, ways to sign in, and help."""
     session, user = db.session(), _user(user_id)
-    factor = session.get(SecondFactor, user_id)
     return page(
         "users/show.html",
         user=user,
-        has_factor=factor is not None and factor.confirmed_at is not None,
+        has_factor=second_factor.has_factor(session, user),
         link=links.open_links(session, runtime()).get(user_id),
         browsers=browsers.open_sessions(session, runtime(), user),
         roles=_roles(),
