@@ -137,7 +137,7 @@ def test_a_drained_segment_goes_with_its_process(ledger, runtime):
     assert list(ledger.journal.directory.glob("*.journal")) == []
 
 
-def test_segments_turn_over_and_go_when_everybody_has_left_them(runtime):
+def test_segments_turn_over_and_go_when_everybody_has_left_them(runtime, caplog):
     ledger = Ledger(runtime.config.data_dir / "small", runtime.engine)
     ledger.journal._segment_size = 2_000
     open_call, log_id = a_call(ledger, until="begin")
@@ -156,7 +156,9 @@ def test_segments_turn_over_and_go_when_everybody_has_left_them(runtime):
 
     assert all(runtime.log.call(call_id).outcome == "succeeded" for call_id in [open_call, *done])
     assert first not in ledger.journal.segments
+    assert first.backlog == 0
     ledger.close()
+    assert caplog.messages == []
 
 
 def test_the_words_of_a_dead_process_are_adopted(runtime, ledger):

@@ -201,9 +201,8 @@ class Drain:
         elif segment.retired and not segment.users:
             segment.mark(segment.size)  # a torn record, if any, stays unread
             self._journal.forget(segment)
-        if records or not segment.backlog:
-            with self._moved:
-                self._moved.notify_all()
+        with self._moved:
+            self._moved.notify_all()
         return len(records)
 
     def _store(self, payloads: list[bytes]) -> None:

@@ -35,6 +35,7 @@ class Segment:
         self.drained = drained(self._marks)
         self.users = 0  # calls whose records go here; guarded by the journal's lock
         self.retired = False  # no new call begins here
+        self._closed = False
 
     @classmethod
     def create(cls, directory: Path, name: str) -> Segment:
@@ -73,8 +74,11 @@ class Segment:
 
     @property
     def size(self) -> int:
-        """Return how many bytes the file has."""
-        return os.fstat(self._descriptor).st_size
+        """Return how many bytes the file has; one that was let go of is drained as far as it will be."""
+        try:
+            return self.drained if self._closed else os.fstat(self._descriptor).st_size
+        except OSError:  # let go of between the two
+            return self.drained
 
     @property
     def backlog(self) -> int:
@@ -107,6 +111,7 @@ class Segment:
 
     def close(self) -> None:
         """Let go of the file: from now on anybody may adopt it."""
+        self._closed = True  # the numbers of its descriptors may soon be those of other files
         os.close(self._marks)
         os.close(self._descriptor)
 
