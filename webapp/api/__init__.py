@@ -23,6 +23,7 @@ AREAS = (
     "calls",
     "explain",
     "reconcile",
+    "metrics",
     "logs",
     "health",
     "incidents",

@@ -84,7 +84,7 @@ class LogPage(Answer):
     next_cursor: str | None
 
 
-class LogQuery(Strict):
+class LogFilters(Strict):
     """Filters of the log; every given one must hold."""
 
     service_id: str | None = None
@@ -107,6 +107,11 @@ class LogQuery(Strict):
     q: str | None = Field(
         default=None, max_length=200, description="Text in the endpoint, the error or its code."
     )
+
+
+class LogQuery(LogFilters):
+    """Filters of the log, and which page of what is found."""
+
     limit: Limit = 50
     cursor: Cursor | None = None
 

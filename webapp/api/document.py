@@ -31,6 +31,7 @@ TAGS = (
     "Configuration",
     "Calls",
     "Logs",
+    "Metrics",
     "Health",
     "Incidents",
     "Maintenance",
