@@ -24,6 +24,7 @@ AREAS = (
     "explain",
     "reconcile",
     "metrics",
+    "log_views",
     "logs",
     "health",
     "incidents",

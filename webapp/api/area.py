@@ -12,6 +12,7 @@ from webapp.api.problems import MEDIA_TYPE, Problem, respond
 _ANSWERS = ("application/json", MEDIA_TYPE)
 _PAGES = {
     "api_reference.docs": ("text/html",),
+    "api_logs.export": ("text/csv", "application/x-ndjson", MEDIA_TYPE),
     "api_configuration.export": ("application/yaml", MEDIA_TYPE),
 }
 

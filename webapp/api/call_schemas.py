@@ -82,6 +82,9 @@ class LogPage(Answer):
 
     items: list[LogOut]  # type: ignore[valid-type]
     next_cursor: str | None
+    count: str | None = Field(
+        default=None, description="How many there are, where it was asked; `10000+` for more than that."
+    )
 
 
 class LogFilters(Strict):
@@ -105,15 +108,20 @@ class LogFilters(Strict):
     )
     call_id: str | None = None
     q: str | None = Field(
-        default=None, max_length=200, description="Text in the endpoint, the error or its code."
+        default=None,
+        max_length=2_000,
+        description="A search in the language of the log page: words, and fields such as `service:`, `code:`, "
+        "`status:5xx` and `dur>500`; `-` negates, a comma means or, quotation marks keep spaces together.",
+        examples=["outcome:failed -code:READ_TIMEOUT dur>500"],
     )
 
 
 class LogQuery(LogFilters):
-    """Filters of the log, and which page of what is found."""
+    """Filters of the log, which part of it, and whether to count."""
 
     limit: Limit = 50
     cursor: Cursor | None = None
+    count: bool = Field(default=False, description="Count what is found as well, up to 10,000.")
 
 
 CallDetail = mirror("CallDetail", "A call as it is on record.", CallEntry, attempts=list[LogOut])  # type: ignore[valid-type]

@@ -155,7 +155,7 @@ def _body(described: Documentation) -> dict[str, Any]:
 def _answer(status: int, kind: type[BaseModel] | str | None) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if isinstance(kind, str):
-        answer["content"] = {kind: {}}
+        answer["content"] = {one: {} for one in kind.split(", ")}
     elif kind is not None:
         answer["content"] = {"application/json": {"schema": {"$ref": REF.format(model=kind.__name__)}}}
     return answer

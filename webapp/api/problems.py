@@ -60,7 +60,8 @@ class Problem(Exception):
 def say(message: Message) -> str:
     """A sentence in the language of the request."""
     text = str(gettext(message.msgid))
-    return text % message.values if message.values else text
+    values = {name: say(one) if isinstance(one, Message) else one for name, one in message.values.items()}
+    return text % values if values else text
 
 
 def respond(error: Exception) -> Response:
