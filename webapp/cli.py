@@ -17,7 +17,7 @@ from webapp import db as database
 from webapp.accounts import commands as people
 from webapp.accounts import setup, tokens, users
 from webapp.accounts.roles import Role
-from webapp.commands import monitor, reconcile, routes
+from webapp.commands import logs, monitor, reconcile, routes
 from webapp.commands import services as files
 from webapp.commands.database import tell
 from webapp.demo.command import demo
@@ -47,6 +47,7 @@ def register(app: Flask) -> None:
     app.cli.add_command(routes.group)
     app.cli.add_command(routes.group, "route")  # where the plug-in of commands/plugin.py is not installed
     app.cli.add_command(reconcile.group)
+    app.cli.add_command(logs.group)
     monitor.register(app)
     for command in app.cli.commands.values():
         tell(command)

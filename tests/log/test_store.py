@@ -199,12 +199,12 @@ def test_what_is_past_its_time_goes_day_by_day(runtime, clock, put):
             )
     clock.at = START + timedelta(days=5)
     kept = Kept(bodies=timedelta(days=2), rows=timedelta(days=4))
-    assert runtime.log.overdue(kept) == 1
+    assert (runtime.log.freed(kept).attempts, runtime.log.freed(kept).bodies) == (1, 3)
 
     gone = runtime.log.prune(kept)
 
     assert (gone.bodies, gone.attempts, gone.calls, gone.finished) == (3, 1, 1, True)
-    assert runtime.log.overdue(kept) == 0
+    assert runtime.log.freed(kept).attempts == 0
     left = [entry.log_id for entry in runtime.log.search(LogFilter()).items]
     assert left == [row["log_id"] for row in reversed(days[1:])]
     assert [runtime.log.bodies(row["log_id"]) is None for row in days] == [

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import Engine
 from webapp.log.drain import Backlog, Drain
 from webapp.log.entries import Bodies
 from webapp.log.journal import CAP, Journal, Unwritable
+from webapp.log.lag import lag_s
 from webapp.log.records import encode
 from webapp.log.segments import Segment
 from webapp.log.writer import write
@@ -136,6 +138,10 @@ class Ledger:
     def backlog(self) -> Backlog:
         """What waits for the database."""
         return self.drain.backlog()
+
+    def lag_s(self, now: datetime) -> float:
+        """How old the oldest record is that waits for the database, on this machine."""
+        return lag_s(self.journal.directory, now)
 
     def close(self) -> None:
         """Write what waits, if possible, and let the rest be adopted."""

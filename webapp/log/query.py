@@ -22,7 +22,7 @@ from webapp.log.housekeeping import close_orphans
 from webapp.log.newest import Where, count_newest, newest
 from webapp.log.parts import make_ahead
 from webapp.log.points import PointUse, points_of
-from webapp.log.retention import Kept, Prune, Pruned, waiting
+from webapp.log.retention import Freed, Kept, Prune, Pruned, freed
 from webapp.log.sizes import DaySize, measure
 from webapp.log.stats import service_series, service_stats, success_rates, top_errors
 from webapp.log.survey import Survey, look
@@ -226,10 +226,9 @@ class LogStore:
         with self._reading() as connection:
             return measure(connection)
 
-    def overdue(self, kept: Kept) -> int:
-        """How many attempts have had their time and still wait to be taken away."""
-        with self._engine.connect() as connection:
-            return waiting(connection, kept, self._clock.now())
+    def freed(self, kept: Kept) -> Freed:
+        """What would go now if so much were kept; with the settings as they are, what is overdue."""
+        return freed(kept, self._clock.now(), self.sizes())
 
     def hash_recipient(self, recipient: str) -> str:
         """The blind form of an address or number: equal for equal recipients, useless without our key."""

@@ -73,6 +73,27 @@ def limits(kept: Kept, now: datetime, days: list[DaySize]) -> Limits:
     return Limits(max(bodies, rows), rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """What a run would take away."""
+
+    bodies: int = 0
+    attempts: int = 0
+    size: int = 0
+
+
+def freed(kept: Kept, now: datetime, days: list[DaySize]) -> Freed:
+    """What would go now if so much were kept."""
+    before = limits(kept, now, days)
+    gone = [day for day in days if (day.day + 1) * DAY <= before.rows]
+    emptied = [day for day in days if before.rows < (day.day + 1) * DAY <= before.bodies]
+    return Freed(
+        sum(day.bodies for day in (*gone, *emptied)),
+        sum(day.attempts for day in gone),
+        sum(day.size for day in gone) + sum(day.body_bytes for day in emptied),
+    )
+
+
 class Prune:
     """One run. Each slice is a short transaction of its own, with a pause after it that lets others write."""
 
@@ -155,9 +176,3 @@ class Prune:
 def _oldest(connection: Connection, column: Column[int], before: int) -> list[int]:
     query = select(column).where(column < before).order_by(column).limit(SLICE)
     return list(connection.scalars(query))
-
-
-def waiting(connection: Connection, kept: Kept, now: datetime) -> int:
-    """How many attempts have had their time and are still there."""
-    before = limits(kept, now, measure(connection)).rows
-    return sum(row.attempts for row in known(connection) if (row.day + 1) * DAY <= before)
