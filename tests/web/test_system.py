@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select, update
 
 from tests.vault.stores import fill, opened, primary
 from webapp.extensions import KEY
 from webapp.models.audit import AuditEntry
-from webapp.models.keystore import KeyJob
+from webapp.models.keystore import KeyJob, KeyProcess
 from webapp.models.secret import Kek, Secret
+from webapp.state import counts_apart
 from webapp.vault import jobs
 from webapp.vault.heartbeat import Heartbeat
 
@@ -152,3 +155,19 @@ def test_it_shows_what_waits_for_the_log(live, admin_client):
     assert "0 KB wait in 0 files." in admin_client.get(PAGE).text
     live.ledger.drain._failing = 0.0, "OperationalError"
     assert "The log cannot be written: OperationalError." in admin_client.get(PAGE).text
+
+
+def test_it_warns_of_machines_that_count_apart(live, admin_client):
+    assert "PATCHBAY_REDIS_URL" not in admin_client.get(PAGE).text
+    with live.sessions() as session:
+        now = live.clock.now()
+        for host in ("one", "two"):
+            session.add(
+                KeyProcess(
+                    id=host, kind="web", started_at=now, host=host, pid=7, seen_at=now, fingerprints=[]
+                )
+            )
+        session.commit()
+
+    assert "PATCHBAY_REDIS_URL" in admin_client.get(PAGE).text
+    assert not counts_apart(replace(live.config, redis_url="redis://elsewhere"), ["one", "two"])

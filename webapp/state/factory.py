@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from adapters.kit import Clock
 from webapp.config import Config
 from webapp.state.fallback import FallbackStore
@@ -14,6 +16,11 @@ FILE = "state.db"
 def make_store(config: Config, clock: Clock) -> FallbackStore:
     """Redis where it is configured, else a file in the data directory; with a stand-in for when it is down."""
     return FallbackStore(_shared(config, clock), clock, config.processes)
+
+
+def counts_apart(config: Config, hosts: Iterable[str]) -> bool:
+    """Whether processes run on several machines and share nothing to count in: each machine has a file of its own."""
+    return not config.redis_url and len(set(hosts)) > 1
 
 
 def _shared(config: Config, clock: Clock) -> Store:

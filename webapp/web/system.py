@@ -16,6 +16,7 @@ from webapp.extensions import db, runtime
 from webapp.models.keystore import KeyJob
 from webapp.models.secret import Kek
 from webapp.models.service import Service
+from webapp.state import counts_apart
 from webapp.vault import KeyRefused, KeyStepRefused, ProviderError, audit, export, jobs, lifecycle, rotation
 from webapp.vault.doctor import key_lines
 from webapp.vault.heartbeat import living
@@ -129,6 +130,7 @@ def _state() -> dict[str, Any]:
         "grace": timedelta(days=runtime().config.key_grace_days),
         "now": now,
         "processes": processes,
+        "counts_apart": counts_apart(runtime().config, (process.host for process in processes)),
         "users": Counter(mark for process in processes for mark in process.fingerprints),
         "jobs": recent,
         "running": [job for job in recent if job.state in ("waiting", "running")],
