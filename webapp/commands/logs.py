@@ -10,12 +10,15 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from webapp.extensions import runtime
+from webapp.log import export as exporting
 from webapp.log.entries import LogEntry
 from webapp.log.filters import FilterInvalid, LogFilter
 from webapp.log.language_services import Services
 from webapp.log.retention import Kept
 from webapp.monitor import retention
+from webapp.vault import audit
 
+ACTOR = "cli"
 POLL_S = 1.0
 group = AppGroup("logs", help="The log of calls.")
 
@@ -30,10 +33,7 @@ def tail(query: str, lines: int, follow: bool, as_json: bool) -> None:
     """Print the newest attempts, the oldest of them first."""
     with runtime().sessions() as session:
         services = Services.known(session)
-    try:
-        wanted = LogFilter.parse({"q": query}, services)
-    except FilterInvalid as invalid:
-        raise click.ClickException("\n".join(str(error.message) for error in invalid.errors)) from None
+    wanted = _wanted({"q": query}, services)
     for entry in _entries(wanted, lines, follow=follow):
         click.echo(json.dumps(entry.to_dict(), ensure_ascii=False) if as_json else _line(entry))
 
@@ -84,3 +84,28 @@ def prune(days: int | None, body_days: int | None, max_mb: int | None, seconds: 
     click.echo(f"{gone.attempts} attempts, {gone.bodies} bodies, {gone.calls} calls went.")
     if not gone.finished:
         raise click.ClickException("Time ran out; there is more to take away.")
+
+
+@group.command("export")
+@click.option("--query", "-q", default="", help="Which attempts, such as “outcome:failed service:Mail”.")
+@click.option("--from", "since", default="", help="Not before this time, such as 2026-11-23T04:05:06Z.")
+@click.option("--to", "until", default="", help="Before this time.")
+@click.option("--format", "kind", type=click.Choice([*exporting.TYPES]), default="ndjson", show_default=True)
+@click.option("--limit", type=click.IntRange(1, exporting.MOST), default=exporting.MOST, show_default=True)
+@with_appcontext
+def export(query: str, since: str, until: str, kind: str, limit: int) -> None:
+    """Print attempts, the newest first, without what was sent and received; it is audited."""
+    with runtime().sessions() as session:
+        wanted = _wanted({"q": query, "from": since, "to": until}, Services.known(session))
+        detail = {"format": kind, "search": exporting.told(wanted), "at_most": limit}
+        audit.append(session, runtime(), actor=ACTOR, action="logs.export", target="logs", detail=detail)
+        session.commit()
+    for line in exporting.lines(kind, runtime().log.search, wanted, limit):
+        click.echo(line, nl=False)
+
+
+def _wanted(given: dict[str, str], services: Services) -> LogFilter:
+    try:
+        return LogFilter.parse(given, services)
+    except FilterInvalid as invalid:
+        raise click.ClickException("\n".join(str(error.message) for error in invalid.errors)) from None
