@@ -111,7 +111,10 @@ http
     try {
       if (path.startsWith("/_test/")) return await control(request, response, path);
       asked.push(`${request.method} ${path}`);
-      if (fault?.path && path === fault.path) return disturb(request, response);
+      if (fault?.path && path === fault.path) {
+        if (fault.kind !== "hold") return disturb(request, response);
+        while (fault?.kind === "hold") await new Promise((resolve) => setTimeout(resolve, 5));
+      }
       const uid = path.match(/^\/interaction\/([^/]+)$/)?.[1];
       return uid ? await interact(request, response, uid) : handle(request, response);
     } catch (error) {

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 from pathlib import Path
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
@@ -68,7 +69,7 @@ class OidcProvider:
         self._control("register", redirect_uri)
 
     def disturb(self, path: str, kind: str, times: int = 1, body: object = None) -> None:
-        """Let the next requests to a path end in a status, in garbage, in silence or in a hang-up."""
+        """Let the next requests to a path end in a status, garbage, silence or a hangup; hold lets them wait."""
         self._control("fault", {"path": path, "kind": kind, "times": times, "body": body})
 
     def recover(self) -> None:
@@ -81,6 +82,14 @@ class OidcProvider:
     def asked(self, line: str) -> int:
         """How often something such as `POST /token` was asked."""
         return self._control("asked", None).count(line)
+
+    def wait_for(self, line: str, times: int) -> None:
+        """Wait until something was asked so often."""
+        for _ in range(500):
+            if self.asked(line) >= times:
+                return
+            time.sleep(0.01)
+        raise AssertionError(f"{line} was asked {self.asked(line)} times")
 
     def is_live(self, token: str) -> bool:
         """Whether a token works."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from webapp.links.words import Permission, permissions
@@ -237,8 +237,8 @@ def _new_points(session: Session, link_ids: set[str]) -> dict[str, tuple[str, ..
         select(LinkUsage.link_id, LinkUsage.point)
         .join(Link, Link.link_id == LinkUsage.link_id)
         .where(LinkUsage.link_id.in_(link_ids), LinkUsage.point != "")
-        .group_by(LinkUsage.link_id, LinkUsage.point, Link.seen_at, Link.linked_at)
-        .having(first > func.coalesce(Link.seen_at, Link.linked_at))
+        .group_by(LinkUsage.link_id, LinkUsage.point, Link.seen_at)
+        .having(or_(Link.seen_at.is_(None), first > Link.seen_at))
         .order_by(LinkUsage.link_id, LinkUsage.point)
     )
     found: dict[str, tuple[str, ...]] = {}

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp.engine import reconcile
 from webapp.engine.deadline import MOST_MS
 from webapp.engine.lookups import look_up_due
+from webapp.links import sweep as links_sweep
 from webapp.monitor import credentials, incidents, refused, retention, rollup, selftest, windows
 from webapp.monitor.delivery import deliver
 from webapp.monitor.lease import LeaderLease
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 SWEEP_S, LEASE_S, LATE_S, ORPHANS_S = 2, 10, 5, 60
 KEYS_S, CREDENTIALS_S = 3600, 300
+LINKS_S = 20
 RETENTION = timedelta(hours=1)
 _FIRST_RETENTION = timedelta(minutes=10)
 # No attempt lasts longer than the longest deadline; what is open a minute after that has no process any more.
@@ -69,6 +71,7 @@ class Monitor:
         self._every(BEAT_S, self._heartbeat.beat, now)
         self._every(LATE_S, self.run_key_jobs, now + timedelta(seconds=2))
         self._every(KEYS_S, self.keep_keys, now + timedelta(minutes=5))
+        self._every(LINKS_S, self.renew_links, now + timedelta(seconds=20))
         self._every(CREDENTIALS_S, self.keep_credentials, now + timedelta(seconds=15))
         self._scheduler.start()
 
@@ -140,6 +143,10 @@ class Monitor:
         """Wipe what stood by long enough and announce what ends, if this process leads; returns how many of both."""
         return credentials.wipe(self._runtime) + credentials.announce(self._runtime) if self.lease.held else 0
 
+    def renew_links(self) -> int:
+        """Renew the tokens of linked accounts that are due, if this process leads; returns how many were tried."""
+        return links_sweep.sweep(self._runtime) if self.lease.held else 0
+
     def ask_vendors(self) -> int:
         """Ask what became of calls nobody knows about, if this process leads; returns how many were asked about."""
         return look_up_due(self._runtime) if self.lease.held else 0
@@ -154,6 +161,7 @@ class Monitor:
         """Take away what has had its time, if this process leads; returns how many bodies and attempts."""
         if not self.lease.held:
             return 0, 0
+        links_sweep.forget_old(self._runtime)
         gone = retention.prune(self._runtime)
         return gone.bodies, gone.attempts
 
