@@ -7,7 +7,7 @@ from adapters.kit.auth import Auth, Basic, Bearer, HeaderKey, Outgoing, QueryKey
 from adapters.kit.catalog import Catalog, Entry
 from adapters.kit.check import certificate_stage, run_check, verdict
 from adapters.kit.clock import Clock, FixedClock, SystemClock
-from adapters.kit.contract import Adapter, Endpoint
+from adapters.kit.contract import Adapter, Cost, Endpoint
 from adapters.kit.errors import (
     Blocked,
     Effect,
@@ -52,6 +52,7 @@ __all__ = [
     "Blocked",
     "Catalog",
     "Clock",
+    "Cost",
     "Effect",
     "EgressPolicy",
     "Endpoint",

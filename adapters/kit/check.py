@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.kit.address import resolve
-from adapters.kit.contract import Adapter, Endpoint
+from adapters.kit.contract import COSTS, Adapter, Cost, Endpoint
 from adapters.kit.errors import Fault
 from adapters.kit.stage import Stage
 from adapters.kit.text import Message, N_
@@ -19,14 +19,25 @@ from adapters.kit.tls import tls_context
 _LIMITS = {"permission", "quota", "sender", "template", "sign"}
 _PROOFS = {"authentication", "request"}
 _FEW_DAYS = 21
+_TOO_DEAR = {
+    "quota": N_(
+        "To prove more would use up quota at the vendor, which the settings of this service do not allow."
+    ),
+    "money": N_(
+        "To prove more would cost money at the vendor, which the settings of this service do not allow."
+    ),
+}
 
 
-def run_check(adapter: Adapter) -> Iterator[Stage]:
-    """Yield the stages of a check as they end; stops after the first failed one."""
+def run_check(adapter: Adapter, allowed: Cost = "money") -> Iterator[Stage]:
+    """Yield the stages of a check as they end; stops after the first failed one.
+
+    What costs more than is allowed is left out: then only the connection is checked.
+    """
     clock = adapter.wire.clock
     started = clock.monotonic()
     with adapter.wire:
-        for stage in _guarded(adapter):
+        for stage in _guarded(adapter, allowed):
             yield replace(stage, duration_ms=round((clock.monotonic() - started) * 1000))
             if stage.status == "failed":
                 return
@@ -47,13 +58,16 @@ def verdict(stages: Iterable[Stage]) -> str:
     return "verified" if proved else "unverifiable"
 
 
-def _guarded(adapter: Adapter) -> Iterator[Stage]:
+def _guarded(adapter: Adapter, allowed: Cost) -> Iterator[Stage]:
     yield Stage.ok("settings", N_("The settings are complete."))
     try:
         endpoint = adapter.endpoint()
         if endpoint is not None:
             yield from _connection(adapter, endpoint)
-        yield from adapter.check()
+        if COSTS.index(adapter.check_cost) <= COSTS.index(allowed):
+            yield from adapter.check()
+        else:
+            yield Stage.skipped("authentication", _TOO_DEAR[adapter.check_cost])
     except Fault as fault:
         yield Stage.of_fault(fault)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any, ClassVar, get_type_hints
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
 from adapters.kit.auth import Auth
 from adapters.kit.errors import Fault, Unsupported
@@ -23,6 +23,8 @@ from adapters.kit.text import N_
 from adapters.kit.url import Target
 from adapters.kit.wire import Wire
 
+Cost = Literal["free", "quota", "money"]
+COSTS: tuple[Cost, ...] = get_args(Cost)
 _SERVICE_TYPE = re.compile(r"[A-Z]+_PROVIDER_[A-Z0-9_]+")
 
 
@@ -54,6 +56,7 @@ class Adapter(ABC):
     breaker_groups: ClassVar[Mapping[str, str]] = MappingProxyType(
         {}
     )  # operations that fail apart from the others
+    check_cost: ClassVar[Cost] = "free"  # what one check takes from the account at the vendor
     key_ttl_s: ClassVar[float] = 86_400.0  # how long the vendor remembers an idempotency key
     Config: ClassVar[type[Settings]] = Settings
 
@@ -119,7 +122,10 @@ class Adapter(ABC):
         return Endpoint(target.host, target.port, target.tls)
 
     def check(self) -> Iterator[Stage]:
-        """Yield the vendor's own stages of a connection test. Never sends a message, never spends money."""
+        """Yield the vendor's own stages of a connection test. Never sends a message.
+
+        One that uses up a quota, or money, says so in `check_cost`, and runs only where that is allowed.
+        """
         yield from ()
 
     def classify(self, reply: Reply) -> Fault | None:

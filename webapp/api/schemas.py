@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapters.kit import Cost
 from webapp.registry.fields import HealthPolicy, Quotas, RateLimit, RetryPolicy, ServiceFields, Strict
 from webapp.registry.history import NOTE_MAX
 from webapp.registry.search import MAX_LIMIT
@@ -200,6 +201,7 @@ class TypeOut(Answer):
     summary: str | None
     available: bool
     reason: str | None = Field(description="Why it cannot be used.")
+    check_cost: Cost | None = Field(description="What a check takes from the account at the vendor.")
 
 
 class TypeDetail(TypeOut):

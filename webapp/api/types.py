@@ -47,6 +47,7 @@ def _line(entry: Entry) -> dict[str, Any]:
         "summary": gettext(entry.adapter.summary) if entry.adapter and entry.adapter.summary else None,
         "available": entry.adapter is not None,
         "reason": entry.broken,
+        "check_cost": entry.adapter.check_cost if entry.adapter else None,
     }
 
 

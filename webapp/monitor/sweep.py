@@ -198,7 +198,12 @@ class Sweep:
         timeout_s = min(due.policy.timeout_s, due.interval_s)
         stages = list(
             check(
-                self._runtime, opened.adapter, opened.config, due.health_check_endpoint, timeout_s=timeout_s
+                self._runtime,
+                opened.adapter,
+                opened.config,
+                due.health_check_endpoint,
+                timeout_s=timeout_s,
+                allowed=due.policy.allowed_cost,
             )
         )
         self._runtime.gates.checked(due.service_id, stages)

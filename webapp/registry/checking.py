@@ -6,22 +6,30 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
-from adapters.kit import Adapter, Fault, Message, Settings, Stage, Wire, N_, run_check
+from adapters.kit import Adapter, Cost, Fault, Message, Settings, Stage, Wire, N_, run_check
 from webapp.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
 
 def check(
-    runtime: Runtime, adapter: type[Adapter], config: Settings, endpoint: str | None, *, timeout_s: float
+    runtime: Runtime,
+    adapter: type[Adapter],
+    config: Settings,
+    endpoint: str | None,
+    *,
+    timeout_s: float,
+    allowed: Cost,
 ) -> Iterator[Stage]:
     """The stages as they end, up to the first that fails; an adapter that raises ends them with ADAPTER_BUG.
+
+    What costs more than is allowed at the vendor is left out.
 
     The credentials go with the request to `endpoint` only when it lies on the service's own host.
     """
     with Wire.for_check(runtime.policy, clock=runtime.clock, timeout_s=timeout_s) as wire:
         try:
-            for stage in _stages(adapter(config, wire), endpoint):
+            for stage in _stages(adapter(config, wire), endpoint, allowed):
                 yield _without_secrets(runtime, stage, config)
         except Exception as bug:  # noqa: BLE001 - an adapter may raise anything; its words may hold a secret
             _log.error("The check of adapter %s raised %s", adapter.service_type, type(bug).__name__)
@@ -35,8 +43,8 @@ def _without_secrets(runtime: Runtime, stage: Stage, config: Settings) -> Stage:
     return replace(stage, message=runtime.without_secrets(stage.message, config), remedy=remedy)
 
 
-def _stages(adapter: Adapter, endpoint: str | None) -> Iterator[Stage]:
-    for stage in run_check(adapter):
+def _stages(adapter: Adapter, endpoint: str | None, allowed: Cost) -> Iterator[Stage]:
+    for stage in run_check(adapter, allowed):
         yield stage
         if stage.status == "failed":
             return

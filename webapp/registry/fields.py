@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from adapters.kit import Message, Wrong, N_
+from adapters.kit import Cost, Message, Wrong, N_
 from adapters.kit.invalid import field_errors
 from adapters.kit.syntax import single_line, web_address
 from webapp.registry.errors import Flaw
@@ -110,6 +110,10 @@ class HealthPolicy(Strict):
     timeout_s: int = Field(default=8, ge=1, le=60, description="A check that takes longer has failed.")
     slow_ms: int | None = Field(
         default=None, ge=1, le=60_000, description="A check that takes longer means degraded."
+    )
+    allowed_cost: Cost = Field(
+        default="free",
+        description="What a check may take from the account at the vendor: nothing, quota, or money.",
     )
 
     @model_validator(mode="after")

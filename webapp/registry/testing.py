@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from adapters.kit import Message, Settings, SettingsInvalid, Stage, N_, verdict
+from adapters.kit import Cost, Message, Settings, SettingsInvalid, Stage, N_, verdict
 from webapp.models.audit import AuditEntry
 from webapp.models.revision import ServiceRevision
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
@@ -18,12 +18,15 @@ from webapp.registry.assemble import open_config, usable
 from webapp.registry.checking import check
 from webapp.registry.drafts import Draft
 from webapp.registry.errors import Invalid, TooManyTests
+from webapp.registry.fields import HealthPolicy
 from webapp.runtime import Runtime
 from webapp.vault import SecretUnreadable, audit
 
 TIMEOUT_S = 15
 TESTS_A_MINUTE = 10
 ACTION = "service.test"
+# Whoever presses the button may use up quota; money only where the settings of the service allow it.
+BY_HAND: Cost = "quota"
 
 
 class Report(NamedTuple):
@@ -55,7 +58,8 @@ def test(runtime: Runtime, service: Service | None, draft: Draft | None, actor: 
     if isinstance(config, Stage):
         return iter([config])
     endpoint = service.health_check_endpoint if service else None
-    return check(runtime, entry.adapter, config, endpoint, timeout_s=TIMEOUT_S)
+    allowed = "money" if service and _policy(service).allowed_cost == "money" else BY_HAND
+    return check(runtime, entry.adapter, config, endpoint, timeout_s=TIMEOUT_S, allowed=allowed)
 
 
 def run(runtime: Runtime, service: Service | None, draft: Draft | None, actor: str) -> Report:
@@ -86,6 +90,10 @@ def record_test(session: Session, service_id: str, revision: int, verdict: str, 
         .where(ServiceRevision.service_id == service_id, ServiceRevision.number == revision)
         .values(tested_at=at, tested_verdict=verdict)
     )
+
+
+def _policy(service: Service) -> HealthPolicy:
+    return HealthPolicy(**(service.health_policy or {}))
 
 
 def _type_of(service: Service | None) -> str:

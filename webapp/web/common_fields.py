@@ -11,7 +11,8 @@ from math import ceil
 from typing import Any
 
 from flask_babel import gettext, ngettext
-from wtforms import StringField, TextAreaField
+from wtforms import SelectField, StringField, TextAreaField
+from wtforms.fields import SelectChoice
 
 from webapp.registry.fields import HealthPolicy
 
@@ -41,6 +42,7 @@ FIELDS = {
     "/health_policy/up_after": "up_after",
     "/health_policy/timeout_s": "check_timeout",
     "/health_policy/slow_ms": "slow",
+    "/health_policy/allowed_cost": "allowed_cost",
 }
 
 SHOWN_IN_SECONDS = frozenset({"timeout", "first_wait", "longest_wait", "slow"})
@@ -120,6 +122,23 @@ def _thresholds() -> list[Common]:
         _number("up_after", gettext("Well again after good checks in a row"), checks, "advanced"),
         _number("check_timeout", gettext("A check may take"), seconds, "advanced"),
         _number("slow", gettext("A check is slow from"), seconds, "advanced"),
+        Common(
+            "allowed_cost",
+            "advanced",
+            SelectField(
+                gettext("Checks may use up"),
+                default="free",
+                validate_choice=False,  # the registry refuses what it does not know
+                choices=[
+                    SelectChoice("free", gettext("Nothing")),
+                    SelectChoice("quota", gettext("Quota")),
+                    SelectChoice("money", gettext("Money")),
+                ],
+                description=gettext(
+                    "At the vendor. What costs more is left out: only the connection is checked."
+                ),
+            ),
+        ),
     ]
 
 
@@ -183,6 +202,7 @@ def _policy(stored: Mapping[str, Any] | None) -> dict[str, str]:
         "up_after": _text(policy.up_after),
         "check_timeout": _text(policy.timeout_s),
         "slow": _seconds(policy.slow_ms),
+        "allowed_cost": policy.allowed_cost,
     }
 
 
@@ -215,6 +235,7 @@ def api_values(data: Mapping[str, Any]) -> dict[str, Any]:
             "up_after": _given(data["up_after"]),
             "timeout_s": _given(data["check_timeout"]),
             "slow_ms": _milliseconds(data["slow"]),
+            "allowed_cost": _given(data["allowed_cost"]),
         },
     }
 
