@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import update
 
@@ -203,13 +205,82 @@ def test_a_stale_form_shows_both_sides_and_loses_nothing(admin_client, runtime):
 
     assert answer.status_code == 409
     assert "Somebody else saved this service while you were editing" in page
-    assert "Description Theirs Mine" in page
+    assert chosen(answer) == {"take-description": "yours"}
+    assert "Stored now: Theirs" in page
+    assert "Yours: Mine" in page
     assert stored(runtime, service_id).description == "Theirs"
     assert (
         admin_client.post(edit, data=form(revision=2, description="Mine", without=["api_key"])).status_code
         == 303
     )
     assert stored(runtime, service_id).description == "Mine"
+
+
+def chosen(answer):
+    """What is ticked for each field that differs."""
+    ticked = re.findall(r'<input type="radio" name="([^"]+)" value="([^"]+)" checked>', answer.text)
+    return dict(ticked)
+
+
+def test_each_field_that_differs_is_chosen(admin_client, runtime):
+    """They changed the description and the time limit, I the time limit and the wait."""
+    service_id = add(runtime)
+    edit = f"{URL}/{service_id}/edit"
+    admin_client.post(edit, data=form(revision=1, description="Theirs", timeout="5", without=["api_key"]))
+    mine = form(revision=1, timeout="7", longest_wait="9", without=["api_key"])
+    answer = admin_client.post(edit, data=mine)
+    assert answer.status_code == 409
+    assert chosen(answer) == {
+        "take-description": "theirs",
+        "take-timeout": "yours",
+        "take-longest_wait": "yours",
+    }
+
+    again = mine | chosen(answer) | {"revision": "2", "take-timeout": "theirs"}
+    assert admin_client.post(edit, data=again).status_code == 303
+
+    service = stored(runtime, service_id)
+    assert (service.description, service.default_timeout_ms) == ("Theirs", 5000)
+    assert service.retry_policy["max_ms"] == 9000
+
+
+def test_a_secret_is_kept_or_replaced_and_never_shown(admin_client, runtime):
+    service_id = add(runtime)
+    edit = f"{URL}/{service_id}/edit"
+    admin_client.post(edit, data=form(revision=1, api_key="SG.theirs-that-must-not-come-back"))
+    theirs = stored(runtime, service_id).secrets["api_key"]
+    mine = form(revision=1, api_key="SG.mine-that-must-not-come-back")
+    answer = admin_client.post(edit, data=mine)
+
+    assert (answer.status_code, chosen(answer)) == (409, {"take-config-api_key": "yours"})
+    assert "must-not-come-back" not in answer.text
+    empty = mine | chosen(answer) | {"revision": "2", "config-api_key": ""}
+    refused = admin_client.post(edit, data=empty)
+    assert refused.status_code == 422
+    assert "Enter the new value, or keep what is stored." in words(refused)
+    kept = mine | {"revision": "2", "take-config-api_key": "theirs", "description": "New"}
+    assert admin_client.post(edit, data=kept).status_code == 303
+    assert stored(runtime, service_id).secrets["api_key"] == theirs
+    replaced = mine | {"revision": "3", "take-config-api_key": "yours"}
+    assert admin_client.post(edit, data=replaced).status_code == 303
+    assert stored(runtime, service_id).secrets["api_key"] != theirs
+
+
+def test_a_secret_that_only_they_changed_is_kept_unless_i_say_otherwise(admin_client, runtime):
+    service_id = add(runtime)
+    edit = f"{URL}/{service_id}/edit"
+    admin_client.post(edit, data=form(revision=1, api_key="SG.theirs-that-must-not-come-back"))
+
+    answer = admin_client.post(edit, data=form(revision=1, description="Mine", without=["api_key"]))
+
+    assert chosen(answer) == {"take-description": "yours", "take-config-api_key": "theirs"}
+
+
+def test_a_choice_for_no_field_is_refused(admin_client, runtime):
+    service_id = add(runtime)
+    data = form(revision=1, without=["api_key"]) | {"take-nothing": "theirs"}
+
+    assert admin_client.post(f"{URL}/{service_id}/edit", data=data).status_code == 422
 
 
 @pytest.mark.parametrize("revision", ["", "0", "99", "x"])

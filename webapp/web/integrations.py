@@ -13,6 +13,7 @@ from webapp.models.service import Service
 from webapp.registry import services
 from webapp.registry.errors import RegistryError, Stale
 from webapp.registry.history import revisions
+from webapp.web import service_conflict
 from webapp.web.access import actor, may, requires
 from webapp.web.common_fields import only_given
 from webapp.web.health_view import service_health
@@ -26,7 +27,6 @@ from webapp.web.service_overview import overview_of, specs_of
 from webapp.web.service_pages import (
     ORIGIN,
     about,
-    conflict,
     edit_form,
     form_page,
     go,
@@ -106,7 +106,7 @@ def save(service_id: str) -> Response:
         _update(form, service)
     except Stale:
         db.session.rollback()
-        return conflict(form, load(service_id))
+        return service_conflict.conflict(form, load(service_id))
     except RegistryError as refusal:
         return refused(form, refusal, service.service_type, service)
     notify(Message.of(N_("%(name)s was saved."), name=service.service_name))
@@ -158,7 +158,8 @@ def title_of(code: str) -> str:
 
 def _check(form: ServiceForm) -> None:
     """Take only what the form shows, and ask who it is before a secret is stored or taken out."""
-    take_only({field.short_name for field in form.form} | {"clear"}, {"clear"})
+    take_only({field.short_name for field in form.form} | {"clear"} | service_conflict.names(form), {"clear"})
+    service_conflict.settle(form)
     if form.touches_secrets:
         require_step_up()
 

@@ -180,7 +180,11 @@ class ServiceForm:
 
     def stored_text(self, name: str) -> str:
         """What is stored of one field, as the form would show it, whatever was posted."""
-        return spoken(self._initial().get(name))
+        return spoken(self.initial_of(name))
+
+    def initial_of(self, name: str) -> Any:
+        """What is stored of one field, as its input takes it."""
+        return self._initial().get(name)
 
     def row(self, wire: str) -> Row | None:
         """The row of one setting."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 from flask import Response, abort, redirect, request
@@ -20,19 +19,10 @@ from webapp.web import service_lines
 from webapp.web.hx import htmx, respond
 from webapp.web.i18n import say
 from webapp.web.page import page
-from webapp.web.service_form import ServiceForm, spoken
+from webapp.web.service_form import ServiceForm
 from webapp.web.service_overview import dependents_of, specs_of
 
 ORIGIN = "ui"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A field that somebody else changed too: what they stored, and what this form wants."""
-
-    label: str
-    theirs: str
-    yours: str
 
 
 def load(service_id: str) -> Service:
@@ -95,25 +85,6 @@ def refused(
         form.form.form_errors.append(say(refusal.message))
     db.session.rollback()
     return form_page(form, service_type, service, 422)
-
-
-def conflict(form: ServiceForm, service: Service) -> Response:
-    """Somebody else saved first: show what they stored beside what this form wants, and let the person choose."""
-    fresh = edit_form(service)
-    found = differences(form, fresh)
-    form.form["revision"].data = str(service.revision)
-    return form_page(form, service.service_type, service, 409, differences=found)
-
-
-def differences(form: ServiceForm, stored: ServiceForm) -> list[Difference]:
-    """Field by field where a form and what is stored now differ; secrets are not compared."""
-    rows = [row for section in form.sections for row in section.rows if row.kind != "secret"]
-    found = []
-    for row in rows:
-        theirs, yours = stored.stored_text(row.field.name), spoken(row.field.data)
-        if theirs != yours:
-            found.append(Difference(row.field.label.text, theirs, yours))
-    return found
 
 
 def go(url: str) -> Response:
