@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
-from webapp.accounts import throttle
+from webapp.accounts import alarm, throttle
 from webapp.accounts.throttle import Attempt
+from webapp.models.audit import AuditEntry
 from webapp.models.session import Throttle
 
 LIN = Attempt("lin@example.com", "203.0.113.7")
@@ -105,3 +107,33 @@ def test_old_rows_are_swept(runtime, clock):
 )
 def test_a_household_is_one_network(address, network):
     assert throttle.network_of(address) == network
+
+
+def mistype(runtime, number, address="203.0.113.9"):
+    throttle.note_failure(runtime, Attempt(f"p{number}@example.com", address))
+
+
+def test_many_accounts_with_few_tries_each_ring_once_an_hour(runtime, clock, session, caplog):
+    for number in range(alarm.ACCOUNTS - 1):
+        mistype(runtime, number, f"198.51.100.{number}")
+        mistype(runtime, number, f"198.51.100.{number}")
+    assert alarm.ringing(session, runtime) is None
+
+    mistype(runtime, alarm.ACCOUNTS)
+    mistype(runtime, alarm.ACCOUNTS + 1)
+
+    session.rollback()
+    assert alarm.ringing(session, runtime).accounts == alarm.ACCOUNTS
+    assert "Sign-ins to 20 accounts failed" in caplog.text
+    rung = select(AuditEntry).where(AuditEntry.action == "sign_in.alarm")
+    assert [entry.detail for entry in session.scalars(rung)] == [{"accounts": 20, "minutes": 60}]
+    clock.advance(60 * 60)
+    assert alarm.ringing(session, runtime) is None
+
+
+def test_who_mistypes_and_then_comes_in_does_not_count(runtime, session):
+    for number in range(alarm.ACCOUNTS * 2):
+        mistype(runtime, number)
+        throttle.note_success(runtime, Attempt(f"p{number}@example.com", "203.0.113.9"))
+
+    assert alarm.ringing(session, runtime) is None

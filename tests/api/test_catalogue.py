@@ -175,3 +175,19 @@ def test_without_keys_lists_work_and_secrets_are_refused(api, service, runtime):
     assert listed["secrets"]["api_key"]["needs_reentry"] is True
     assert refused.status_code == enabled.status_code == 503
     assert refused.json["code"] == enabled.json["code"] == "KEY_UNAVAILABLE"
+
+
+def test_the_deep_probe_tries_all_it_stands_on(client, runtime, clock):
+    assert client.get("/healthz?deep").json["checks"] == {
+        "process": True, "database": True, "keys": True, "counters": True, "journal": True,
+    }  # fmt: skip
+    assert set(client.get("/healthz").json["checks"]) == {"process"}
+    for row in runtime.config.data_dir.iterdir():
+        if row.is_file() and row.suffix != ".sqlite3":
+            row.unlink()
+
+    clock.advance(60)
+    answer = client.get("/healthz?deep")
+
+    assert (answer.status_code, answer.json["checks"]["keys"]) == (503, False)
+    assert answer.headers["Cache-Control"] == "no-store"

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.people import make_user, sign_in
+from webapp.accounts import alarm, throttle
 from webapp.vault import anchor, audit
 
 PAGE = "/settings/audit"
@@ -148,3 +149,12 @@ def test_it_is_for_administrators(app, client, role):
     for path in ("", "/export"):
         assert client.get(PAGE + path).status_code == 403
     assert client.post(f"{PAGE}/verify").status_code == 403
+
+
+def test_many_failed_sign_ins_are_a_banner_for_who_reads_the_audit(admin_client, viewer_client, runtime):
+    for number in range(alarm.ACCOUNTS):
+        throttle.note_failure(runtime, throttle.Attempt(f"p{number}@example.com", f"198.51.100.{number}"))
+
+    assert "Many sign-ins fail" in admin_client.get("/settings/integrations").text
+    assert "Many sign-ins fail" not in viewer_client.get("/settings/integrations").text
+    assert "Many sign-ins failed" in admin_client.get("/settings/audit").text

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from webapp.accounts import alarm
 from webapp.db import begin_write
 from webapp.models.session import Throttle
 from webapp.runtime import Runtime
@@ -93,6 +94,9 @@ def note_failure(runtime: Runtime, attempt: Attempt | FactorAttempt) -> None:
         session.execute(delete(Throttle).where(Throttle.window_started_at < now - _FORGET_AFTER))
         for limit, key in attempt.keys:
             _count(session, limit, key, now)
+        if isinstance(attempt, Attempt):
+            session.flush()
+            alarm.watch(session, runtime)
         session.commit()
 
 

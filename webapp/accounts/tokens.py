@@ -33,6 +33,9 @@ SCOPES = (
     "calls:write",
     "calls:read",
     "health:read",
+    "links:read",
+    "links:write",
+    "links:use",
 )
 ALL_SCOPES = "all"
 DEFAULT_DAYS = 90

@@ -51,6 +51,7 @@ class Vault:
         self._checking = threading.Lock()
         self._keys = Keyset()
         self._state = VaultState(locked=True, reason="not_initialised")
+        self._seen = self._state
         self._checked = clock.monotonic()
 
     @classmethod
@@ -65,6 +66,7 @@ class Vault:
         with self._checking:
             self._keyring.clear()
             self._keys, self._state = self._look()
+            self._seen = self._state
             return self._state
 
     def state(self) -> VaultState:
@@ -77,6 +79,19 @@ class Vault:
             finally:
                 self._checking.release()
         return self._state
+
+    def check(self) -> VaultState:
+        """Try the key on the check value now, unless that was done a moment ago, and say what came of it.
+
+        A provider that is away is told of here although secrets may still open from the cache.
+        """
+        age = self._clock.monotonic() - self._checked
+        if age >= CHECK_LOCKED_EVERY_S and self._checking.acquire(blocking=False):
+            try:
+                self._look_again()
+            finally:
+                self._checking.release()
+        return self._seen
 
     def derive(self, label: bytes, length: int = 32) -> bytes:
         """Derive a key for one purpose from the installation's secret; works in locked mode, too."""
@@ -234,7 +249,9 @@ class Vault:
             keys, state = self._look()
         except KeyRefused as error:
             _log.error("%s", error)
+            self._seen = VaultState(locked=True, reason="key_missing")
             return
+        self._seen = state
         if state.reason in canary.REFUSALS.values() and not self._state.locked:
             _log.warning("The key provider: %s", state.message)
             return

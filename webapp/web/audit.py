@@ -12,7 +12,9 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 from flask_babel import gettext
+from sqlalchemy.exc import OperationalError
 
+from webapp.accounts import alarm
 from webapp.accounts.roles import Verb
 from webapp.extensions import db, runtime
 from webapp.models.audit import AuditEntry
@@ -58,6 +60,16 @@ class Search:
     def is_narrowed(self) -> bool:
         """Whether anything is filtered."""
         return any(self.values.values())
+
+
+@blueprint.app_template_global("sign_in_alarm")
+def sign_in_alarm() -> alarm.Alarm | None:
+    """Whether sign-ins fail across many accounts; unknown while the database does not answer."""
+    try:
+        return alarm.ringing(db.session(), runtime())
+    except OperationalError:
+        db.session.rollback()
+        return None
 
 
 @blueprint.get("")

@@ -26,6 +26,7 @@ AREAS: dict[str, str] = {
 WORDS: dict[str, str] = {
     "sign_in": N_("Signed in"),
     "sign_in.failed": N_("Failed to sign in"),
+    "sign_in.alarm": N_("Many sign-ins failed"),
     "sign_out": N_("Signed out"),
     "session.step_up": N_("Confirmed their identity"),
     "session.end": N_("Signed a browser out"),
