@@ -117,7 +117,8 @@ def look(
     if oldest is None or newest is None:
         return Survey()
     start = max(wanted.from_ or oldest, oldest)
-    end = min(wanted.to or (now if wanted.from_ else newest), max(now, newest)) + _MOMENT
+    latest = max(now, newest)
+    end = min(wanted.to or latest, latest) + _MOMENT
     span = Span.of(start, end) if start < end else None
     where = Where(list(wanted.conditions(hash_recipient)), *id_range(connection, wanted.from_, wanted.to))
     found = survey(connection, where, span)
