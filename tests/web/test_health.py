@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from tests.web.services import add, words
+from webapp.engine.breaker import Vote
 from webapp.models.health import Lease, ServiceHealth
 from webapp.models.incident import Incident
-from webapp.monitor import publishing
+from webapp.monitor import channels, publishing, rules, selftest
 
 
 @pytest.fixture
@@ -101,6 +102,60 @@ def test_every_range_and_the_wall(operator_client, put, leads, range_):
         operator_client.get(f"/settings/integrations/{service_id}/health?range={range_}&failed=1").status_code
         == 200
     )
+
+
+def test_the_board_tells_how_the_breakers_stand(operator_client, put, leads, runtime):
+    put("Mail")
+    left, forced = put("Left"), put("Forced")
+    for _ in range(5):
+        permit = runtime.gates.breakers.acquire(left)
+        runtime.gates.breakers.record(left, permit, Vote.FAILURE)
+    form = {"action": "open", "reason": "They asked for it.", "expires_in_s": "3600"}
+    assert operator_client.post(f"/settings/integrations/{forced}/breaker", data=form).status_code == 303
+
+    page = words(operator_client.get("/health"))
+    assert ("Calls pass" in page, "Left alone until" in page, "Taken out of use" in page) == (
+        True,
+        True,
+        True,
+    )
+
+
+def test_a_dead_scheduler_is_never_green_anywhere(client, owner_client, put):
+    """Nobody has held the lease yet: the board, the wall and the public page all say so."""
+    put("Mail")
+    owner_client.post("/status", data={"enabled": "1"})
+    for page in ("/health", "/health?wall=1"):
+        text = owner_client.get(page).get_data(as_text=True)
+        assert "Nobody checks at the moment" in text
+        assert "health-verdict tone-bad" in text
+    public = client.get("/status").get_data(as_text=True)
+    assert "not being checked at the moment" in public
+    assert "health-verdict tone-ok" not in public
+
+
+def test_the_wall_shows_the_board_without_anything_to_press(owner_client, put, leads, incident):
+    text = owner_client.get("/health?wall=1").get_data(as_text=True)
+
+    assert 'class="wall"' in text
+    assert "data-hx-get" in text or "hx-get" in text
+    assert '<nav class="nav"' not in text
+
+
+def test_the_banner_stands_on_every_page_while_nobody_can_be_reached(
+    owner_client, viewer_client, runtime, put
+):
+    put("Mail")
+    with runtime.sessions() as session:
+        url = {"name": "Pager", "kind": "webhook", "url": "http://127.0.0.1:9/x"}
+        channel = channels.create(session, runtime, url, actor="test")
+        rules.create(session, runtime, {"name": "On call", "channels": [channel.channel_id]}, actor="test")
+        session.commit()
+    assert "No alert channel works" not in words(owner_client.get("/logs"))
+    selftest.self_test(runtime)  # nobody listens on that port
+    for page in ("/logs", "/settings/integrations", "/health"):
+        assert "Alerts reach nobody: Pager." in words(owner_client.get(page))
+    assert "No alert channel works" not in words(viewer_client.get("/health"))
 
 
 def test_an_incident_is_acknowledged_and_noted(operator_client, incident):

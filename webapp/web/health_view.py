@@ -17,6 +17,7 @@ from webapp.models.health import HealthCheck, Lease
 from webapp.models.incident import Incident
 from webapp.models.service import Service
 from webapp.monitor import handling, history, publishing
+from webapp.monitor.breakers import gates
 from webapp.monitor.history import Span
 from webapp.monitor.incidents import NETWORK
 from webapp.web.charts import curve
@@ -85,6 +86,7 @@ def board(range_: str) -> dict[str, Any]:
         "verdict": sentence(lines, open_ones, who),
         "groups": group_by_contract(shown, runtime().catalog),
         "spans": history.spans(db.session(), ids, range_, runtime().clock.now()),
+        "gates": gates(runtime(), [line.service for line in shown]),
         "counts": count_states(lines),
         "total": len(lines),
         "hidden": len(lines) - len(shown),
