@@ -21,6 +21,7 @@ AREAS = (
     "configuration",
     "routes",
     "calls",
+    "links",
     "explain",
     "reconcile",
     "metrics",

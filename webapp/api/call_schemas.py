@@ -32,6 +32,11 @@ class CallIn(Strict):
     )
     deadline_ms: int | None = Field(default=None, description="How long the whole call may take.")
     correlation_id: str | None = Field(default=None, max_length=128)
+    on_behalf_of: str | None = Field(
+        default=None,
+        max_length=254,
+        description="The id or email address of a person whose linked account is used; needs the scope `links:use`.",
+    )
     duplicates: Literal["forbid", "allow"] = Field(
         default="forbid", description="`allow` lets a call of unknown outcome be tried on one more service."
     )

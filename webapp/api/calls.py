@@ -33,6 +33,8 @@ def create() -> Response:
     """Carried out on the first preferred service that can do it; the answer waits for the outcome."""
     query_parameters(())
     wanted = validated(CallIn, json_object())
+    if wanted.on_behalf_of is not None and not caller().may("links:use"):
+        raise Problem("FORBIDDEN", Message.of(N_("Calls on behalf of a person need the scope links:use.")))
     # The call takes as long as the vendor does: no connection to the database is kept meanwhile.
     db.session.close()
     result = _made(wanted)
@@ -52,6 +54,7 @@ def _made(wanted: CallIn) -> Result:
         correlation_id=wanted.correlation_id or correlation.current(),
         caller=caller().actor,
         duplicates=wanted.duplicates,
+        on_behalf_of=wanted.on_behalf_of,
     )
 
 

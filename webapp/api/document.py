@@ -30,6 +30,7 @@ TAGS = (
     "Routes",
     "Configuration",
     "Calls",
+    "Links",
     "Logs",
     "Metrics",
     "Health",

@@ -99,8 +99,8 @@ class Usage:
 
 def links_of(session: Session, runtime: Runtime, user_id: str) -> Sequence[LinkView]:
     """The accounts a person has linked, those that need attention first; ended ones are not among them."""
-    rows = session.execute(_query().where(Link.user_id == user_id, Link.ended_at.is_(None)))
-    views = [_view(runtime, row, now=runtime.clock.now()) for row in rows]
+    rows = session.execute(rows_of().where(Link.user_id == user_id, Link.ended_at.is_(None)))
+    views = [view_of(runtime, row, now=runtime.clock.now()) for row in rows]
     fresh = _new_points(session, {view.link_id for view in views})
     views = [_with_points(view, fresh.get(view.link_id, ())) for view in views]
     return sorted(
@@ -110,9 +110,9 @@ def links_of(session: Session, runtime: Runtime, user_id: str) -> Sequence[LinkV
 
 def link_of(session: Session, runtime: Runtime, link_id: str, user_id: str | None = None) -> LinkView | None:
     """One link, ended or not; None where there is none, or where it belongs to somebody else than `user_id`."""
-    query = _query().where(Link.link_id == link_id)
+    query = rows_of().where(Link.link_id == link_id)
     row = session.execute(query if user_id is None else query.where(Link.user_id == user_id)).one_or_none()
-    return _view(runtime, row, now=runtime.clock.now()) if row else None
+    return view_of(runtime, row, now=runtime.clock.now()) if row else None
 
 
 def available(session: Session, runtime: Runtime, user_id: str) -> Sequence[Offer]:
@@ -155,10 +155,10 @@ def usage_of(session: Session, link_id: str, limit: int = 400) -> Sequence[Usage
 def download(session: Session, runtime: Runtime, user_id: str) -> dict[str, Any]:
     """Everything we keep about a person's links, ended ones too, ready for JSON; the tokens are not part of it."""
     now = runtime.clock.now()
-    rows = session.execute(_query().where(Link.user_id == user_id).order_by(Link.linked_at, Link.link_id))
+    rows = session.execute(rows_of().where(Link.user_id == user_id).order_by(Link.linked_at, Link.link_id))
     links = []
     for row in rows:
-        view = _view(runtime, row, now=now)
+        view = view_of(runtime, row, now=now)
         used = usage_of(session, view.link_id, _USES_MAX)
         members = {
             name: getattr(view, name)
@@ -188,7 +188,8 @@ def provider_of(runtime: Runtime, service_type: str) -> type[OAuthProvider] | No
     return adapter if adapter is not None and adapter.contract == CONTRACT else None
 
 
-def _query() -> Select[Any]:
+def rows_of() -> Select[Any]:
+    """Links with what is needed of their services, for `view_of`."""
     return select(
         *Link.__table__.c,
         Service.service_name,
@@ -198,7 +199,8 @@ def _query() -> Select[Any]:
     ).join(Service, Service.service_id == Link.service_id)
 
 
-def _view(runtime: Runtime, row: Row[Any], *, now: datetime) -> LinkView:
+def view_of(runtime: Runtime, row: Row[Any], *, now: datetime) -> LinkView:
+    """One row of `rows_of`, as its owner sees it."""
     provider = provider_of(runtime, row.service_type)
     words = row.configurations.get("scope_words", "")
     idle_since = max(moment for moment in (row.linked_at, row.last_used_at, row.seen_at) if moment)

@@ -37,6 +37,9 @@ SCOPE_LEADS = {
     "calls:write": N_("Make calls"),
     "calls:read": N_("See how calls ended"),
     "health:read": N_("See which services are healthy"),
+    "links:read": N_("See which accounts people have linked"),
+    "links:write": N_("End linked accounts, and ask people to sign in again"),
+    "links:use": N_("Act on behalf of people with their linked accounts"),
 }
 
 
