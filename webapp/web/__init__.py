@@ -32,6 +32,7 @@ AREAS = (
     "audit",
     "settings",
     "system",
+    "retention",
     "overview",
     "catalog",
     "testing",
