@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -38,6 +39,7 @@ PLAIN = (
     "LOG_RETENTION_DAYS",
     "LOG_BODY_RETENTION_DAYS",
     "API_PREFIX",
+    "METRICS_ALLOW",
     "DEBUG",
     "REQUIRE_MFA",
     "TOTP_WINDOW",
@@ -82,6 +84,7 @@ class Config:
     log_max_mb: int = 0
     log_prune_seconds: int = 60
     api_prefix: str = ""
+    metrics_allow: tuple[str, ...] = ()
     processes: int = 4
     threads: int = 16
     redis_url: str | None = field(default=None, repr=False)
@@ -117,6 +120,7 @@ class Config:
             log_max_mb=reader.integer("LOG_MAX_MB", default=0, least=0, most=10**8),
             log_prune_seconds=reader.integer("LOG_PRUNE_SECONDS", default=60, least=1, most=3600),
             api_prefix=reader.api_prefix(),
+            metrics_allow=reader.networks("METRICS_ALLOW"),
             processes=reader.integer("PROCESSES", default=4, least=1, most=1000),
             threads=reader.integer("THREADS", default=16, least=1, most=1000),
             redis_url=reader.url("REDIS_URL", ("redis", "rediss", "unix")),
@@ -249,6 +253,16 @@ class Reader:
             if not HOST.fullmatch(host):
                 raise ConfigError(PREFIX + name, f"holds {host!r}, which is not a host name.")
         return hosts
+
+    def networks(self, name: str) -> tuple[str, ...]:
+        """Return networks; an address alone is a network of one."""
+        given = [text.strip() for text in (self.text(name) or "").split(",") if text.strip()]
+        try:
+            return tuple(str(ip_network(text, strict=False)) for text in given)
+        except ValueError:
+            raise ConfigError(
+                PREFIX + name, "must be networks such as 10.0.0.0/8, separated by commas."
+            ) from None
 
     def api_prefix(self) -> str:
         """Return the path before /integrations, without a slash at its end."""

@@ -24,6 +24,7 @@ OPEN_PAGES = {
     "badges.image",
     "badges.data",
     "status.index",
+    "prometheus.index",
 }
 OPEN_API = {"api_reference.openapi", "api_reference.docs", "probes.healthz", "probes.readyz"}
 

@@ -15,6 +15,7 @@ from webapp.log.entries import LogEntry
 from webapp.log.filters import FilterInvalid, LogFilter
 from webapp.log.language_services import Services
 from webapp.log.retention import Kept
+from webapp.log.rollups_repair import repair
 from webapp.monitor import retention
 from webapp.vault import audit
 
@@ -102,6 +103,16 @@ def export(query: str, since: str, until: str, kind: str, limit: int) -> None:
         session.commit()
     for line in exporting.lines(kind, runtime().log.search, wanted, limit):
         click.echo(line, nl=False)
+
+
+@group.command("recount")
+@click.option("--days", type=click.IntRange(1, 400), default=2, show_default=True, help="How far back.")
+@with_appcontext
+def recount(days: int) -> None:
+    """Compare the sums behind charts and metrics with the attempts and calls, and add what differs."""
+    now = runtime().clock.now()
+    wrong = repair(runtime().engine, now, now - timedelta(days=days))
+    click.echo(f"{wrong} sums were wrong and are right now." if wrong else "Every sum was right.")
 
 
 def _wanted(given: dict[str, str], services: Services) -> LogFilter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from webapp.log import rollups_repair
 from webapp.log.retention import Kept, Pruned
 from webapp.monitor import rollup, selftest
 
@@ -25,6 +26,7 @@ def kept(config: Config) -> Kept:
 def prune(runtime: Runtime) -> Pruned:
     """One run; what it does not reach within its budget waits for the next one."""
     rollup.prune(runtime)
+    rollups_repair.prune(runtime.engine, runtime.clock.now())
     selftest.forget(runtime)
     runtime.log.make_ahead()
     return runtime.log.prune(kept(runtime.config), runtime.config.log_prune_seconds)

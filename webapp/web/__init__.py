@@ -47,6 +47,7 @@ AREAS = (
     "maintenance",
     "alerts",
     "badges",
+    "prometheus",
     "status",
     "routes",
     "drills",

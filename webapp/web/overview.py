@@ -27,7 +27,6 @@ SCOPE_LABELS: Mapping[str, str] = {
     OPERATION: N_("By operation"),
     ROUTE: N_("By route"),
 }
-SUBJECTS = f"<any({CONTRACT}, {OPERATION}, {ROUTE}):scope>/<key>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,11 @@ def index() -> Response:
     )
 
 
-@blueprint.get(f"/{SUBJECTS}")
+@blueprint.get("/<scope>/<key>")
 @requires(Verb.LOG_READ)
 def subject(scope: str, key: str) -> Response:
     """The calls of one contract, operation or route."""
-    if key not in _known(scope):
+    if scope not in {CONTRACT, OPERATION, ROUTE} or key not in _known(scope):
         abort(404)
     range_ = wanted_range(request.args.get("range"))
     return page(
