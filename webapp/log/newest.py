@@ -21,7 +21,7 @@ from webapp.log.tables import call_logs
 
 _UNDER_WAY: Any = text("call_logs.outcome = 'pending' AND call_logs.outcome <> 'succeeded'")
 FIRST = 5_000  # attempts of the first window
-_WIDER = 3
+_WIDER = 10  # a day without enough of them is followed by ten, and those by a hundred
 
 
 @dataclass(frozen=True, slots=True)
