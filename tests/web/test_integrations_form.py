@@ -345,3 +345,24 @@ def test_every_adapter_has_a_form(admin_client, runtime):
         assert answer.status_code == 200
         for spec in entry.adapter.Config.specs():
             assert f'name="config-{spec.name}"' in answer.text
+
+
+def test_the_safety_of_the_record_and_the_cap_are_set_here(admin_client, runtime):
+    service_id = add(runtime, durability="disk", quotas={"calls": {"hour": 7}})
+    edit = f"{URL}/{service_id}/edit"
+    assert re.search(r'value="disk"[^>]*selected|selected[^>]*value="disk"', admin_client.get(edit).text)
+
+    changes = {"durability": "database", "at_once": "20"}
+    assert admin_client.post(edit, data=form(revision=1, without=["api_key"]) | changes).status_code == 303
+    service = stored(runtime, service_id)
+    assert (service.durability, service.quotas["at_once"], service.quotas["calls"]["hour"]) == (
+        "database",
+        20,
+        7,
+    )
+
+    wrong = {"durability": "wishes", "at_once": "0"}
+    refused = admin_client.post(edit, data=form(revision=2, without=["api_key"]) | wrong)
+    assert refused.status_code == 422
+    assert "Safety of the call record: " in words(refused)
+    assert "all processes together: " in words(refused)

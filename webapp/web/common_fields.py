@@ -15,6 +15,7 @@ from wtforms import SelectField, StringField, TextAreaField
 from wtforms.fields import SelectChoice
 
 from webapp.registry.fields import HealthPolicy
+from webapp.web.durability_field import durability_field
 
 MOST_ATTEMPTS = 5
 
@@ -34,6 +35,8 @@ FIELDS = {
     "/quotas/calls/day": "quota_day",
     "/quotas/money/month": "quota_cost",
     "/quotas/prices/*": "price",
+    "/quotas/at_once": "at_once",
+    "/durability": "durability",
     "/health_interval_s": "health_interval",
     "/health_check_endpoint": "health_endpoint",
     "/health_policy": "down_after",
@@ -98,6 +101,7 @@ def _reliability() -> list[Common]:
         _number("quota_day", gettext("Most calls a day"), gettext("calls")),
         _number("quota_cost", gettext("Highest cost a month"), gettext("in your currency")),
         _number("price", gettext("Price of a call"), gettext("in your currency")),
+        _number("at_once", gettext("Calls at the same time, all processes together"), gettext("calls")),
         _number("health_interval", gettext("Check the connection every"), seconds),
         Common(
             "health_endpoint",
@@ -111,6 +115,7 @@ def _reliability() -> list[Common]:
             ),
         ),
         *_thresholds(),
+        Common("durability", "advanced", durability_field()),
     ]
 
 
@@ -161,6 +166,7 @@ def initial(service: Any) -> dict[str, str]:
     if service is None:
         return {
             "timeout": "10",
+            "durability": "process",
             "attempts": "3",
             "first_wait": "0.2",
             "longest_wait": "5",
@@ -172,6 +178,7 @@ def initial(service: Any) -> dict[str, str]:
     return {
         "name": service.service_name,
         "description": service.description or "",
+        "durability": service.durability,
         "timeout": _seconds(service.default_timeout_ms),
         "attempts": _text(retry.get("max_attempts")),
         "first_wait": _seconds(retry.get("base_ms")),
@@ -191,6 +198,7 @@ def _quotas(stored: Mapping[str, Any]) -> dict[str, str]:
         "quota_day": _text((stored.get("calls") or {}).get("day")),
         "quota_cost": _text((stored.get("money") or {}).get("month")),
         "price": _text((stored.get("prices") or {}).get("*")),
+        "at_once": _text(stored.get("at_once")),
     }
 
 
@@ -216,6 +224,7 @@ def api_values(data: Mapping[str, Any]) -> dict[str, Any]:
         "service_name": _given(data["name"]),
         "description": _given(data["description"]),
         "default_timeout_ms": _milliseconds(data["timeout"]),
+        "durability": _given(data["durability"]),
         "retry_policy": {
             "max_attempts": _given(data["attempts"]),
             "base_ms": _milliseconds(data["first_wait"]),
@@ -226,6 +235,7 @@ def api_values(data: Mapping[str, Any]) -> dict[str, Any]:
             "calls": {"day": _given(data["quota_day"])},
             "money": {"month": _given(data["quota_cost"])},
             "prices": {"*": _given(data["price"])},
+            "at_once": _given(data["at_once"]),
         },
         "health_interval_s": _given(data["health_interval"]),
         "health_check_endpoint": _given(data["health_endpoint"]),
