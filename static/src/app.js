@@ -313,3 +313,36 @@ document.body.addEventListener("poll", () => {
     }
   });
 }
+
+/* Go to anything: Ctrl or ⌘ with K, or the first entry of the navigation; the arrows walk through what was found. */
+{
+  const open = () => {
+    const dialog = find("#find");
+    if (!dialog || find("dialog[open]")) return;
+    dialog.showModal();
+    find("#find-words").select();
+    find("#find-words").dispatchEvent(new Event("look"));
+  };
+  on("click", "[data-find]", (link, event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    open();
+  });
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      open();
+    }
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step || !find("#find[open]")) return;
+    event.preventDefault();
+    const links = findAll("#found a");
+    (links[links.indexOf(document.activeElement) + step] ?? find("#find-words")).focus();
+  });
+  on("submit", "#find form", (form, event) => {
+    const first = find("#found a");
+    if (!first) return;
+    event.preventDefault();
+    first.click();
+  });
+}

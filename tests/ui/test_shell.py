@@ -181,3 +181,27 @@ def test_lost_connection_is_told_in_words(visit):
     page.route("**/catalog?*", lambda route: route.abort())
     page.locator("[data-search]").fill("smtp")
     expect(page.get_by_text("The server cannot be reached.")).to_be_visible()
+
+
+def test_going_to_anything_by_keyboard(visit):
+    page = visit("/settings")
+    page.keyboard.press("Control+k")
+    expect(page.locator("#found a").first).to_be_visible()
+    check_page(page)
+    page.keyboard.type("audit")
+    expect(page.locator("#found a")).to_have_count(2)
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#found a").first).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#find-words")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/settings/audit")
+
+
+def test_going_to_anything_without_script(visit):
+    page = visit("/settings", javascript=False)
+    page.get_by_role("link", name="Go to…").click()
+    page.get_by_label("Name or number").fill("audit")
+    page.get_by_role("button", name="Find").click()
+    page.locator(".hits a").first.click()
+    page.wait_for_url("**/settings/audit")

@@ -8,7 +8,7 @@ from functools import cache
 from flask import Flask, request, url_for
 from markupsafe import Markup
 
-from webapp.web import access, assets, charts, errors, i18n, macros, nav, security, states
+from webapp.web import access, assets, charts, errors, handover, i18n, macros, nav, security, states
 from webapp.web.assets import SOURCES
 from webapp.web.hx import csp_nonce, htmx, hx
 from webapp.web.link_flow import redirect_uri
@@ -23,6 +23,8 @@ AREAS = (
     "account",
     "my_sessions",
     "link_flow",
+    "my",
+    "link_admin",
     "second_factor",
     "passkeys",
     "step_up",
@@ -31,6 +33,7 @@ AREAS = (
     "tokens",
     "audit",
     "settings",
+    "finder",
     "system",
     "retention",
     "overview",
@@ -62,7 +65,7 @@ AREAS = (
 def register(app: Flask) -> None:
     """Install the pages in an application."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    for part in (access, security, errors, i18n, macros, assets):
+    for part in (access, security, errors, i18n, macros, assets, handover):
         part.register(app)
     htmx.init_app(app)
     app.jinja_env.globals.update(
