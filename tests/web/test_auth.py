@@ -291,7 +291,8 @@ def test_the_start_page_leads_to_the_integrations(app, client, role):
 
 
 def test_a_member_is_told_which_role_would_open_the_page(member_client):
-    answer = member_client.get("/")
+    assert member_client.get("/").location == "/my"
+    answer = member_client.get("/settings")
 
     assert answer.status_code == 403
     assert "“Member”" in answer.text

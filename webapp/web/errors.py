@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from adapters.kit import Message, N_
 from webapp.accounts.roles import ROLE_LABELS, Role, Verb, lowest_role
-from webapp.web.access import may, own_path, person
+from webapp.web.access import own_path, person
 from webapp.web.hx import htmx
 from webapp.web.page import page
 from webapp.web.security import SAFE_METHODS, ForeignRequest
@@ -96,10 +96,8 @@ def show(error: HTTPException) -> BaseResponse:
     status = error.code or SERVER_ERROR
     trace = _trace(status)
     _note_refusal(error, status)
-    words, home_opens = _words(error, status), may(Verb.SERVICE_READ) or not current_user.is_authenticated
-    response = page(
-        "errors/error.html", "message", status, words=words, trace=trace, code=status, home_opens=home_opens
-    )
+    words = _words(error, status)
+    response = page("errors/error.html", "message", status, words=words, trace=trace, code=status)
     response.headers.extend(_headers_of(error))
     if htmx.wants_fragment:
         response.headers["HX-Retarget"] = "#banner"

@@ -6,13 +6,13 @@ from flask import Blueprint, redirect, url_for
 from werkzeug.wrappers import Response
 
 from webapp.accounts.roles import Verb
-from webapp.web.access import requires
+from webapp.web.access import may, signed_in
 
 blueprint = Blueprint("home", __name__)
 
 
 @blueprint.get("/")
-@requires(Verb.SERVICE_READ)
+@signed_in
 def index() -> Response:
-    """Go to the integrations; who may not see them is told which role does."""
-    return redirect(url_for("integrations.index"), 303)
+    """Go to the integrations; who only has accounts of their own goes to those."""
+    return redirect(url_for("integrations.index" if may(Verb.SERVICE_READ) else "my.index"), 303)

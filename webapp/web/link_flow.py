@@ -6,6 +6,7 @@ It begins with a link, not with a form: a browser that may only send forms to us
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 
 from flask import Blueprint, abort, current_app, redirect, request, session, url_for
 from flask_babel import gettext
@@ -16,6 +17,7 @@ from webapp.extensions import runtime
 from webapp.links import Linked, LinkRefused
 from webapp.web.access import person, signed_in
 from webapp.web.hx import htmx, notify, respond
+from webapp.web.i18n import say
 from webapp.web.page import page
 from webapp.web.security import safe_next
 
@@ -23,8 +25,18 @@ blueprint = Blueprint("link_flow", __name__, url_prefix="/my/accounts")
 
 PAGE = "/my"
 _BROWSER = "links_browser"
+_REFUSED = "link_refused"
 _OWN = {None, "same-origin", "none"}
 _HEX_DIGITS = frozenset("0123456789abcdef")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an account was not linked, in the words of its owner; `service_id` is there where another try may help."""
+
+    text: str
+    tone: str
+    service_id: str | None
 
 
 @blueprint.get("/<service_id>/start")
@@ -96,8 +108,19 @@ def _ask(refused: LinkRefused) -> BaseResponse | str:
     return page("links/choose.html", refused=refused, home=safe_next(refused.target) or PAGE)
 
 
+def refusal() -> Refusal | None:
+    """What went wrong on the way to a provider and back, told once; the page of linked accounts asks."""
+    kept = session.pop(_REFUSED, None)
+    return Refusal(*kept) if kept else None
+
+
 def _refuse(refused: LinkRefused) -> BaseResponse:
     """Say in plain words that it did not work; the reason is for whoever reads the log."""
     current_app.logger.warning("An account was not linked: %s (%s)", refused.code, refused.reason)
-    notify(refused.message, "warn" if refused.code == "denied" else "bad")
-    return redirect(safe_next(refused.target) or PAGE, 303)
+    target, tone = safe_next(refused.target) or PAGE, "warn" if refused.code == "denied" else "bad"
+    if target == PAGE:
+        again = refused.service_id if refused.code != "not_offered" else None
+        session[_REFUSED] = [say(refused.message), tone, again]
+    else:
+        notify(refused.message, tone)
+    return redirect(target, 303)

@@ -13,12 +13,12 @@ from webapp.web.access import may
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One entry; `key` is pressed after `g`, `verb` is the right that is needed to see it."""
+    """One entry; `key` is pressed after `g`, `verb` is the right that is needed to see it, if any."""
 
     endpoint: str
     label: str
     icon: str
-    verb: Verb
+    verb: Verb | None
     key: str = ""
     lead: str = ""
 
@@ -56,6 +56,10 @@ _BELONGS = {
     ("log_views", "logs"),
     ("log_export", "logs"),
     ("log_replay", "logs"),
+    ("link_admin", "settings"),
+    ("link_flow", "my"),
+    ("passkeys", "account"),
+    ("second_factor", "account"),
 }
 
 PLACES = (
@@ -65,6 +69,12 @@ PLACES = (
     Place("logs.index", N_("Call logs"), "list", key="l", verb=Verb.LOG_READ),
     Place("routes.index", N_("Routes"), "route", key="r", verb=Verb.SERVICE_READ),
     Place("settings.index", N_("System settings"), "gear", key="s", verb=Verb.SERVICE_READ),
+)
+
+# All that people see who only have accounts of their own; the others find it in their menu.
+OWN = (
+    Place("my.index", N_("Linked accounts"), "plug", verb=None),
+    Place("account.index", N_("My account"), "lock", verb=None),
 )
 
 SETTINGS: tuple[tuple[str, tuple[Place, ...]], ...] = (
@@ -159,6 +169,13 @@ SETTINGS: tuple[tuple[str, tuple[Place, ...]], ...] = (
                 verb=Verb.USER_MANAGE,
             ),
             Place(
+                "link_admin.index",
+                N_("Linked accounts"),
+                "plug",
+                lead=N_("How many people linked an account of theirs, what fails, and asking them to sign in again."),
+                verb=Verb.SERVICE_READ,
+            ),
+            Place(
                 "tokens.index",
                 N_("API tokens"),
                 "key",
@@ -193,7 +210,7 @@ SETTINGS: tuple[tuple[str, tuple[Place, ...]], ...] = (
 
 def places() -> list[Place]:
     """The entries of the main navigation that exist here and that this user may open."""
-    return [place for place in PLACES if _open(place)]
+    return [place for place in PLACES if _open(place)] or list(OWN)
 
 
 def settings_places() -> list[tuple[str, list[Place]]]:
@@ -203,4 +220,4 @@ def settings_places() -> list[tuple[str, list[Place]]]:
 
 
 def _open(place: Place) -> bool:
-    return place.endpoint in current_app.view_functions and may(place.verb)
+    return place.endpoint in current_app.view_functions and (place.verb is None or may(place.verb))
