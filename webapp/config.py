@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import NoReturn
@@ -17,13 +18,21 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from adapters.kit.address import EgressPolicy
-from webapp import keyconfig, oidcconfig
+from webapp import handoverconfig, keyconfig, oidcconfig
 
 PREFIX = "PATCHBAY_"
 # Read by the test suite and the benchmarks, not by the application.
 # PATCHBAY_SECRET_… are secrets that the settings of services may refer to.
 FOREIGN = ("PATCHBAY_TEST_", "PATCHBAY_BENCH_", "PATCHBAY_SECRET_")
-SECRET = ("DATABASE_URL", "REDIS_URL", "KEK", "SECRET_KEY", *keyconfig.SECRET, *oidcconfig.SECRET)
+SECRET = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "KEK",
+    "SECRET_KEY",
+    *keyconfig.SECRET,
+    *oidcconfig.SECRET,
+    *handoverconfig.SECRET,
+)
 PLAIN = (
     "DATA_DIR",
     "BASE_URL",
@@ -40,11 +49,13 @@ PLAIN = (
     "LOG_BODY_RETENTION_DAYS",
     "API_PREFIX",
     "METRICS_ALLOW",
+    "OTEL",
     "DEBUG",
     "REQUIRE_MFA",
     "TOTP_WINDOW",
     *keyconfig.PLAIN,
     *oidcconfig.PLAIN,
+    *handoverconfig.PLAIN,
 )
 KEY_BYTES = 32
 HOST = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.?(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
@@ -85,6 +96,7 @@ class Config:
     log_prune_seconds: int = 60
     api_prefix: str = ""
     metrics_allow: tuple[str, ...] = ()
+    otel: bool = False
     processes: int = 4
     threads: int = 16
     redis_url: str | None = field(default=None, repr=False)
@@ -92,6 +104,7 @@ class Config:
     require_mfa: bool = True
     totp_window: int = 0
     oidc: oidcconfig.Provider | None = None
+    handover: handoverconfig.Handover | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Config:
@@ -121,6 +134,7 @@ class Config:
             log_prune_seconds=reader.integer("LOG_PRUNE_SECONDS", default=60, least=1, most=3600),
             api_prefix=reader.api_prefix(),
             metrics_allow=reader.networks("METRICS_ALLOW"),
+            otel=reader.extra("OTEL", "opentelemetry", "requirements-otel.txt"),
             processes=reader.integer("PROCESSES", default=4, least=1, most=1000),
             threads=reader.integer("THREADS", default=16, least=1, most=1000),
             redis_url=reader.url("REDIS_URL", ("redis", "rediss", "unix")),
@@ -128,6 +142,7 @@ class Config:
             require_mfa=reader.boolean("REQUIRE_MFA", default=True),
             totp_window=reader.integer("TOTP_WINDOW", default=0, least=0, most=2),
             oidc=oidcconfig.read(reader),
+            handover=handoverconfig.read(reader),
         )
 
 
@@ -191,6 +206,13 @@ class Reader:
         if value not in ON + OFF:
             raise ConfigError(PREFIX + name, "must be 1 or 0.")
         return value in ON
+
+    def extra(self, name: str, package: str, requirements: str) -> bool:
+        """Return a switch of something that needs more packages; they must be there."""
+        wanted = self.boolean(name)
+        if wanted and find_spec(package) is None:
+            raise ConfigError(PREFIX + name, f"needs more packages: pip install -r {requirements}")
+        return wanted
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         """Return one of the choices, the first one by default."""
