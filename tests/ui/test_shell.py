@@ -201,7 +201,7 @@ def test_going_to_anything_by_keyboard(visit):
 def test_going_to_anything_without_script(visit):
     page = visit("/settings", javascript=False)
     page.get_by_role("link", name="Go to…").click()
-    page.get_by_label("Name or number").fill("audit")
+    page.get_by_role("main").get_by_label("Name or number").fill("audit")
     page.get_by_role("button", name="Find").click()
     page.locator(".hits a").first.click()
     page.wait_for_url("**/settings/audit")

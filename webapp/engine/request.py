@@ -80,12 +80,7 @@ def read_request(
     faults.text("correlation_id", correlation_id)
     faults.text("caller", caller)
     faults.text("on_behalf_of", on_behalf_of)
-    if duplicates not in _DUPLICATES:
-        faults.add(
-            "/duplicates", "choice", Message.of(N_("Choose one of: %(expected)s."), expected="forbid, allow")
-        )
-    if duplicates == "allow" and found and found[1].name.partition(".")[0] in _NEVER_TWICE:
-        faults.add("/duplicates", "choice", Message.of(N_("This operation may never be done twice.")))
+    faults.duplicates(duplicates, found[1].name if found else "")
     parsed = faults.params(found[1], params) if found else None
     if faults.errors or found is None:
         raise invalid_request(
@@ -146,6 +141,13 @@ class _Faults:
                 message = Message.of(_NO_TEXT, most=120)
                 self.add(f"/service_type_preference/{place}", "invalid", message)
         return names
+
+    def duplicates(self, duplicates: str, operation: str) -> None:
+        if duplicates not in _DUPLICATES:
+            choices = Message.of(N_("Choose one of: %(expected)s."), expected=", ".join(_DUPLICATES))
+            self.add("/duplicates", "choice", choices)
+        elif duplicates == "allow" and operation.partition(".")[0] in _NEVER_TWICE:
+            self.add("/duplicates", "choice", Message.of(N_("This operation may never be done twice.")))
 
     def deadline(self, deadline_ms: int | None) -> int:
         if deadline_ms is None:
