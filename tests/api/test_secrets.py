@@ -101,8 +101,9 @@ def test_a_typed_end_is_listed_with_what_depends_on_it(api, service, key):
     api("POST", "/routes", {"name": "MAIL_MAIN", "contract": "EMAIL_SERVICE", "members": members})
     assert api("PATCH", key, {"expires_at": "2099-12-31"}).json["current"]["expires_at"].startswith("2099")
 
-    (item,) = api("GET", "/expirations").json["items"]
+    token, item = api("GET", "/expirations").json["items"]
 
+    assert (token["kind"], token["service_id"], token["name"]) == ("token", None, "tests")
     assert (item["kind"], item["field"], item["state"], item["routes"]) == (
         "secret",
         "api_key",
@@ -125,7 +126,7 @@ def test_the_list_goes_on_where_the_cursor_says(api):
     first = api("GET", "/expirations?limit=2").json
     rest = api("GET", f"/expirations?limit=2&cursor={first['next_cursor']}").json
 
-    assert [item["service_name"] for item in first["items"] + rest["items"]] == ["Mail 0", "Mail 1", "Mail 2"]
+    assert [one["name"] for one in first["items"] + rest["items"]] == ["tests", "Mail 0", "Mail 1", "Mail 2"]
     assert rest["next_cursor"] is None
 
 

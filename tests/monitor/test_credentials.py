@@ -50,8 +50,8 @@ def test_what_ends_is_announced_once_and_without_its_value(runtime, service_id, 
 
     with runtime.sessions() as session:
         assert session.query(ExpiryReminder).one().days == 7
-        assert expiry.endings(session)[0].field == "api_key"
-    assert "api_key ends at" in caplog.text
+        assert expiry.endings(session, runtime.clock.now())[0].field == "api_key"
+    assert ":api_key at " in caplog.text
     assert "SG." not in caplog.text
 
 

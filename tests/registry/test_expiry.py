@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from adapters.kit import Message, Stage
 from tests.registry.conftest import ACTOR
+from webapp.accounts import tokens
 from webapp.models.health import ServiceHealth
 from webapp.models.secret import Secret
 from webapp.registry import expiry, routes, services, staging
@@ -77,17 +78,17 @@ def test_a_chain_ends_with_its_first_certificate():
 def test_the_end_of_a_value_is_kept_with_it(session, runtime, add):
     add(settings={"api_key": jwt(exp=END.timestamp())})
 
-    (ending,) = expiry.endings(session)
+    (ending,) = expiry.endings(session, runtime.clock.now())
 
     assert (ending.kind, ending.field, ending.expires_at) == ("secret", "api_key", END)
 
 
 def test_a_typed_end_wins_and_can_be_taken_back(session, runtime, service):
     expiry.set_expiry(session, runtime, service, "api_key", END, actor=ACTOR)
-    assert [one.expires_at for one in expiry.endings(session)] == [END]
+    assert [one.expires_at for one in expiry.endings(session, runtime.clock.now())] == [END]
 
     expiry.set_expiry(session, runtime, service, "api_key", None, actor=ACTOR)
-    assert expiry.endings(session) == []
+    assert expiry.endings(session, runtime.clock.now()) == []
     assert service.revision == 1
 
 
@@ -109,7 +110,7 @@ def test_a_value_that_waits_and_certificates_are_listed_too(session, runtime, se
     )
     session.commit()
 
-    assert [one.kind for one in expiry.endings(session)] == ["next", "setting", "server"]
+    assert [one.kind for one in expiry.endings(session, runtime.clock.now())] == ["next", "setting", "server"]
 
 
 def test_a_deleted_service_is_not_listed(session, runtime, service):
@@ -117,7 +118,7 @@ def test_a_deleted_service_is_not_listed(session, runtime, service):
     services.delete(session, runtime, service, **BY)
     session.commit()
 
-    assert expiry.endings(session) == []
+    assert expiry.endings(session, runtime.clock.now()) == []
 
 
 def test_it_says_what_depends_on_it(session, runtime, service):
@@ -126,7 +127,9 @@ def test_it_says_what_depends_on_it(session, runtime, service):
     expiry.set_expiry(session, runtime, service, "api_key", END, actor=ACTOR)
     session.commit()
 
-    found = expiry.dependents(session, runtime, expiry.endings(session))[service.service_id]
+    found = expiry.dependents(session, runtime, expiry.endings(session, runtime.clock.now()))[
+        service.service_id
+    ]
 
     assert (list(found.routes), found.calls) == (["MAIL_MAIN"], 0)
 
@@ -177,7 +180,7 @@ def test_each_reminder_is_written_once(session, runtime, service, clock):
         clock.advance(86_400)
 
     assert steps == [30, 14, 7, 3, 1, 0]
-    assert [row.days for row in standing(session, expiry.endings(session))] == [0]
+    assert [row.days for row in standing(session, expiry.endings(session, runtime.clock.now()))] == [0]
 
 
 def test_what_is_found_late_gets_the_nearest_reminder_only(session, runtime, service, clock):
@@ -195,5 +198,31 @@ def test_a_replaced_secret_has_no_reminder_any_more(session, runtime, service, c
     )
     session.commit()
 
-    assert standing(session, expiry.endings(session)) == []
+    assert standing(session, expiry.endings(session, runtime.clock.now())) == []
     assert session.get(Secret, service.secrets["api_key"]).expires_at is None
+
+
+def test_api_tokens_end_too_and_are_reminded_of(session, runtime, clock):
+    token, _ = tokens.issue(session, runtime, name="Shop", scopes=["all"], created_by=ACTOR, expires_days=10)
+    revoked, _ = tokens.issue(session, runtime, name="Old", scopes=["all"], created_by=ACTOR, expires_days=10)
+    tokens.revoke(session, runtime, revoked, actor=ACTOR)
+    session.commit()
+
+    (ending,) = expiry.endings(session, clock.now())
+    assert (ending.kind, ending.service_id, ending.service_name) == ("token", None, "Shop")
+    assert expiry.dependents(session, runtime, [ending]) == {}
+    assert [(row.subject, row.days, row.service_id) for row in remind(session, runtime)] == [
+        (f"token:{token.token_id}:", 14, None)
+    ]
+    session.commit()
+    clock.advance(9.5 * 86_400)
+    assert [row.days for row in remind(session, runtime)] == [1]
+    clock.advance(31 * 86_400)
+    assert expiry.endings(session, clock.now()) == []
+
+
+def test_other_areas_add_what_ends(session, runtime, service, clock, monkeypatch):
+    end = expiry.Ending("link", service.service_id, "Mail", service.service_type, True, None, END)
+    monkeypatch.setattr(expiry, "SOURCES", [*expiry.SOURCES, lambda *_: [end]])
+
+    assert expiry.endings(session, clock.now()) == [end]

@@ -93,12 +93,15 @@ class PointOut(Answer):
 class ExpirationOut(Answer):
     """Something that ends, and what depends on it."""
 
-    kind: Literal["secret", "next", "setting", "server"] = Field(
-        description="A secret in use, one that waits, a certificate among the settings, the certificate of the server."
+    kind: Literal["secret", "next", "setting", "server", "token", "link"] = Field(
+        description="A secret in use, one that waits, a certificate among the settings, the certificate of the server, "
+        "an API token, what a provider gave to a service."
     )
-    service_id: str
-    service_name: str
-    service_type: str
+    service_id: str | None
+    token_id: str | None = Field(description="Of an API token, which belongs to no service.")
+    service_name: str | None
+    service_type: str | None
+    name: str = Field(description="The name of the service or of the token.")
     is_enabled: bool
     field: str | None
     expires_at: datetime

@@ -32,13 +32,18 @@ blueprint = area("expirations")
     "List what ends", "Expirations", query=ExpirationQuery, answers={200: ExpirationPage}, problems=(422,)
 )
 def index() -> Response:
-    """Every secret and certificate whose end is known, what ends first first, with what breaks then."""
+    """Every secret, certificate and API token whose end is known, what ends first first, with what breaks then."""
     wanted = query(ExpirationQuery)
-    found = _after(_within(expiry.endings(db.session()), wanted.within_days), wanted.cursor)
+    found = _after(
+        _within(expiry.endings(db.session(), runtime().clock.now()), wanted.within_days), wanted.cursor
+    )
     page = found[: wanted.limit]
     behind = expiry.dependents(db.session(), runtime(), page)
     reminded = {row.subject: row.days for row in standing(db.session(), page)}
-    items = [_members(one, behind[one.service_id], reminded.get(one.subject)) for one in page]
+    items = [
+        _members(one, behind.get(one.service_id or "", expiry.NOTHING), reminded.get(one.subject))
+        for one in page
+    ]
     return jsonify(items=items, next_cursor=_cursor(page[-1]) if len(found) > len(page) else None)
 
 
@@ -75,8 +80,10 @@ def _members(one: Ending, behind: Dependents, reminded: int | None) -> dict[str,
     return {
         "kind": one.kind,
         "service_id": one.service_id,
-        "service_name": one.service_name,
-        "service_type": one.service_type,
+        "token_id": one.token_id,
+        "service_name": None if one.token_id else one.service_name,
+        "service_type": one.service_type or None,
+        "name": one.service_name,
         "is_enabled": one.is_enabled,
         "field": one.field,
         "expires_at": moment(one.expires_at),

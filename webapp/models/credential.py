@@ -36,7 +36,7 @@ class StagedSecret(Base):
 
 
 class ExpiryReminder(Base):
-    """That something of a service ends in so many days; written once for each step on the way."""
+    """That something ends in so many days; written once for each step on the way."""
 
     __tablename__ = "expiry_reminders"
     __table_args__ = (
@@ -45,7 +45,9 @@ class ExpiryReminder(Base):
     )
 
     id: Mapped[str] = mapped_column(Uuid, primary_key=True, default=uuid7)
-    service_id: Mapped[str] = mapped_column(Uuid, ForeignKey("services.service_id", ondelete="CASCADE"))
+    service_id: Mapped[str | None] = mapped_column(
+        Uuid, ForeignKey("services.service_id", ondelete="CASCADE")
+    )
     subject: Mapped[str] = mapped_column(String(200))  # such as `secret:<service_id>:api_key`
     field: Mapped[str | None] = mapped_column(String(120))
     days: Mapped[int]

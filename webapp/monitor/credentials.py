@@ -27,7 +27,6 @@ def announce(runtime: Runtime) -> int:
     with runtime.sessions() as session:
         made = remind(session, runtime)
         for row in made:
-            what = row.field or "the certificate of its server"
-            _log.warning("Service %s: %s ends at %s.", row.service_id, what, row.expires_at.isoformat())
+            _log.warning("What ends: %s at %s.", row.subject, row.expires_at.isoformat())
         session.commit()
         return len(made)

@@ -1,8 +1,8 @@
-"""What of the services ends and when: secrets, certificates, and the certificates of the servers they speak to."""
+"""What ends and when: secrets, certificates, the certificates of servers, and the API tokens of programs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
@@ -16,14 +16,16 @@ from webapp.models.health import ServiceHealth
 from webapp.models.route import Route
 from webapp.models.secret import Secret
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
+from webapp.models.token import ApiToken
 from webapp.registry.endings import discovered
 from webapp.registry.errors import Flaw, Invalid, NotFound
 from webapp.runtime import Runtime
 from webapp.vault import audit
 
-Kind = Literal["secret", "next", "setting", "server"]
+Kind = Literal["secret", "next", "setting", "server", "token", "link"]
 SOON = timedelta(days=30)
 _YEARS = range(2000, 2200)
+ENDED_TOKENS_FOR = timedelta(days=30)
 _USAGE_MOST = 50  # of so many the traffic is looked up, those that end first
 
 
@@ -32,21 +34,23 @@ class Ending:
     """Something that ends.
 
     `secret`: one in use. `next`: one that waits. `setting`: a certificate among the plain settings. `server`: the
-    certificate the server showed at the last check.
+    certificate the server showed at the last check. `token`: an API token, `service_name` being its name. `link`:
+    what a service was given for an account of its own at a provider.
     """
 
     kind: Kind
-    service_id: str
+    service_id: str | None
     service_name: str
     service_type: str
     is_enabled: bool
     field: str | None
     expires_at: datetime
+    token_id: str | None = None
 
     @property
     def subject(self) -> str:
         """What it is, in one word that stays the same while it is not replaced."""
-        return f"{self.kind}:{self.service_id}:{self.field or ''}"
+        return f"{self.kind}:{self.service_id or self.token_id}:{self.field or ''}"
 
     def days_left(self, now: datetime) -> int:
         """Whole days that are left; negative when it has ended."""
@@ -72,8 +76,16 @@ class Dependents:
         return sum(count for _, count in self.points)
 
 
-def endings(session: Session) -> list[Ending]:
+NOTHING = Dependents((), ())
+
+
+def endings(session: Session, now: datetime) -> list[Ending]:
     """Everything with a known end, what ends first first."""
+    found = [ending for source in SOURCES for ending in source(session, now)]
+    return sorted(found, key=lambda ending: (ending.expires_at, ending.subject))
+
+
+def _of_services(session: Session, _now: datetime) -> list[Ending]:
     columns = (
         Service.service_id, Service.service_name, Service.service_type, Service.is_enabled,
         Service.configurations, Service.secrets, ServiceHealth.detail,
@@ -85,14 +97,28 @@ def endings(session: Session) -> list[Ending]:
     )
     dated = _dated_secrets(session)
     waiting = {(row.service_id, row.field): row.secret_id for row in session.scalars(_waiting())}
-    found = [one for row in session.execute(query) for one in _of_service(row, dated, waiting)]
-    return sorted(found, key=lambda ending: (ending.expires_at, ending.subject))
+    return [one for row in session.execute(query) for one in _of_service(row, dated, waiting)]
+
+
+def _of_tokens(session: Session, now: datetime) -> list[Ending]:
+    """The API tokens that are not revoked; one that has ended is told of for a month."""
+    alive = ApiToken.revoked_at.is_(None), ApiToken.expires_at > now - ENDED_TOKENS_FOR
+    columns = ApiToken.token_id, ApiToken.name, ApiToken.expires_at
+    return [
+        Ending("token", None, name, "", True, None, ends, token_id)
+        for token_id, name, ends in session.execute(select(*columns).where(*alive))
+        if ends is not None
+    ]
+
+
+# Where endings come from; other areas add theirs when they are loaded.
+SOURCES: list[Callable[[Session, datetime], list[Ending]]] = [_of_services, _of_tokens]
 
 
 def dependents(session: Session, runtime: Runtime, found: Sequence[Ending]) -> dict[str, Dependents]:
     """What depends on the services behind these, by the service's id; traffic of the first fifty services only."""
     routes = session.execute(select(Route.name, Route.members).order_by(Route.name)).all()
-    ids = list(dict.fromkeys(ending.service_id for ending in found))
+    ids = [each for each in dict.fromkeys(ending.service_id for ending in found) if each]
     return {
         service_id: Dependents(
             [name for name, members in routes if service_id in members],

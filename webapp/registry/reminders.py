@@ -25,7 +25,7 @@ def remind(session: Session, runtime: Runtime) -> list[ExpiryReminder]:
     """
     begin_write(session, "expiry reminders")
     now = runtime.clock.now()
-    due = [(ending, step) for ending in endings(session) if (step := _step(ending, runtime)) is not None]
+    due = [(ending, step) for ending in endings(session, now) if (step := _step(ending, runtime)) is not None]
     subjects = [ending.subject for ending, _ in due]
     written = select(ExpiryReminder.subject, ExpiryReminder.expires_at, ExpiryReminder.days)
     known = {tuple(row) for row in session.execute(written.where(ExpiryReminder.subject.in_(subjects)))}

@@ -10,7 +10,7 @@ from webapp.extensions import db, runtime
 from webapp.registry import expiry
 from webapp.registry.expiry import Ending
 from webapp.registry.reminders import standing
-from webapp.web.access import requires
+from webapp.web.access import may, requires
 from webapp.web.comparison import label_of
 from webapp.web.i18n import say
 from webapp.web.page import page
@@ -20,6 +20,8 @@ STATES = {"expired": "expired", "soon": "ends-soon", "later": "ends-later"}
 KINDS = {
     "next": N_("%(name)s, the next value"),
     "server": N_("Certificate of its server"),
+    "token": N_("API token"),
+    "link": N_("Access to its account at the provider"),
 }
 
 
@@ -28,7 +30,7 @@ KINDS = {
 def index() -> Response:
     """What ends first first, above it the reminders that stand."""
     now = runtime().clock.now()
-    found = expiry.endings(db.session())
+    found = [one for one in expiry.endings(db.session(), now) if one.service_id or may(Verb.TOKEN_MANAGE)]
     by_subject = {one.subject: one for one in found}
     reminders = [(row, by_subject[row.subject]) for row in standing(db.session(), found)]
     return page(
@@ -40,6 +42,7 @@ def index() -> Response:
         what=what,
         look=lambda one: STATES[one.state(now)],
         place=place,
+        nothing=expiry.NOTHING,
     )
 
 
@@ -52,6 +55,8 @@ def what(one: Ending) -> str:
 
 def place(one: Ending) -> str:
     """Where it can be replaced."""
+    if one.kind == "token":
+        return url_for("tokens.index")
     endpoint = {"setting": "integrations.edit", "server": "integrations.health"}.get(
         one.kind, "staging.index"
     )

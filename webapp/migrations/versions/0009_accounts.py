@@ -1,4 +1,4 @@
-"""Make what passkeys need."""
+"""Make what passkeys and reminders of API tokens need."""
 
 from __future__ import annotations
 
@@ -33,3 +33,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_passkeys_user_id", "passkeys", ["user_id"], unique=False)
     op.create_index("uq_passkeys_credential_id", "passkeys", ["credential_id"], unique=True)
+    # API tokens end, too, and belong to no service.
+    with op.batch_alter_table("expiry_reminders") as reminders:
+        reminders.alter_column("service_id", existing_type=sa.String(length=36), nullable=True)
