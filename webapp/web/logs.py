@@ -94,7 +94,11 @@ def _shared(search: LogSearch) -> dict[str, Any]:
 def _drawer() -> dict[str, Any]:
     """The call that is open beside the list, if there is one."""
     call = _call(request.args.get("open", ""))
-    return _of_call(log_call.context(call)) if call else {"call": None}
+    return (
+        _of_call(log_call.context(call))
+        if call
+        else {"call": None, "gone": "open" in request.args, "log_url": url_with}
+    )
 
 
 def _call(given: str) -> CallEntry | None:
