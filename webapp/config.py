@@ -8,8 +8,6 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from ipaddress import ip_network
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -18,7 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from adapters.kit.address import EgressPolicy
-from webapp import handoverconfig, keyconfig, oidcconfig
+from webapp import handoverconfig, keyconfig, oidcconfig, watchconfig
 
 PREFIX = "PATCHBAY_"
 # Read by the test suite and the benchmarks, not by the application.
@@ -48,13 +46,12 @@ PLAIN = (
     "LOG_RETENTION_DAYS",
     "LOG_BODY_RETENTION_DAYS",
     "API_PREFIX",
-    "METRICS_ALLOW",
-    "OTEL",
     "DEBUG",
     "REQUIRE_MFA",
     "TOTP_WINDOW",
     *keyconfig.PLAIN,
     *oidcconfig.PLAIN,
+    *watchconfig.PLAIN,
     *handoverconfig.PLAIN,
 )
 KEY_BYTES = 32
@@ -134,7 +131,7 @@ class Config:
             log_prune_seconds=reader.integer("LOG_PRUNE_SECONDS", default=60, least=1, most=3600),
             api_prefix=reader.api_prefix(),
             metrics_allow=reader.networks("METRICS_ALLOW"),
-            otel=reader.extra("OTEL", "opentelemetry", "requirements-otel.txt"),
+            otel=watchconfig.otel(reader),
             processes=reader.integer("PROCESSES", default=4, least=1, most=1000),
             threads=reader.integer("THREADS", default=16, least=1, most=1000),
             redis_url=reader.url("REDIS_URL", ("redis", "rediss", "unix")),
@@ -207,13 +204,6 @@ class Reader:
             raise ConfigError(PREFIX + name, "must be 1 or 0.")
         return value in ON
 
-    def extra(self, name: str, package: str, requirements: str) -> bool:
-        """Return a switch of something that needs more packages; they must be there."""
-        wanted = self.boolean(name)
-        if wanted and find_spec(package) is None:
-            raise ConfigError(PREFIX + name, f"needs more packages: pip install -r {requirements}")
-        return wanted
-
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         """Return one of the choices, the first one by default."""
         value = self.text(name) or choices[0]
@@ -278,13 +268,7 @@ class Reader:
 
     def networks(self, name: str) -> tuple[str, ...]:
         """Return networks; an address alone is a network of one."""
-        given = [text.strip() for text in (self.text(name) or "").split(",") if text.strip()]
-        try:
-            return tuple(str(ip_network(text, strict=False)) for text in given)
-        except ValueError:
-            raise ConfigError(
-                PREFIX + name, "must be networks such as 10.0.0.0/8, separated by commas."
-            ) from None
+        return watchconfig.networks(self, name)
 
     def api_prefix(self) -> str:
         """Return the path before /integrations, without a slash at its end."""
