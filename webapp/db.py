@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_TIMEOUT_MS = 10_000
@@ -20,6 +21,7 @@ POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20}
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Statements that leave a SQLite file as it is, or that cannot run inside a transaction.
 _READS = ("SELECT", "PRAGMA", "EXPLAIN", "VALUES", "VACUUM", "ATTACH", "DETACH")
+_UNDEFINED = {"42P01", "42703"}  # table, column
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
@@ -32,6 +34,7 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "before_cursor_execute", _begin_before_write)
     else:
         engine = create_engine(url, pool_pre_ping=True, **POOL)
+        event.listen(engine, "handle_error", _not_there_yet)
     _engines.add(engine)
     return engine
 
@@ -62,6 +65,12 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in (f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON", "synchronous = NORMAL"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _not_there_yet(context: ExceptionContext) -> None:
+    """Tell of a missing table as SQLite does: the database cannot be used yet, as long as it is being migrated."""
+    if getattr(context.original_exception, "sqlstate", None) in _UNDEFINED:
+        raise OperationalError(context.statement, None, context.original_exception)
 
 
 def _begin_before_write(connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:

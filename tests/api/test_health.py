@@ -42,6 +42,7 @@ def test_health_tells_uptime_and_whether_anybody_checks(api, watched):
 
     assert (answer["items"][0]["uptime"], answer["items"][0]["state"]) == (0.75, "down")
     assert answer["scheduler"] == {"alive": False, "until": None}
+    assert answer["log"] == {"lag_s": 0, "waiting_bytes": 0, "refused": 0, "error": None}
 
 
 def test_one_service_in_depth(api, watched):

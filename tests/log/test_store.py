@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import inspect, not_, or_, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from webapp import db
 from webapp.ids import id_at
@@ -19,6 +20,7 @@ from webapp.log.batch import DIED, Batch
 from webapp.log.days import day_of, known
 from webapp.log.entries import Bodies
 from webapp.log.filters import LogFilter
+from webapp.log.ledger import Ledger
 from webapp.log.retention import Kept
 from webapp.log.searchtext import matching, words_of
 from webapp.log.tables import call_bodies, call_logs, calls
@@ -339,3 +341,30 @@ def test_a_log_that_was_kept_before_is_kept_on(request, tmp_path):
     with engine.connect() as connection:
         assert len(connection.execute(select(call_logs.c.log_id)).all()) == 3
     engine.dispose()
+
+
+def test_a_search_while_the_log_is_being_migrated_says_that_it_cannot_be_used(request, tmp_path):
+    url = f"sqlite:///{tmp_path / 'new.sqlite3'}"
+    if request.config.getoption("--database") == "postgresql":
+        url = request.getfixturevalue("empty_postgresql")
+    engine = db.make_engine(url)
+
+    with engine.connect() as connection, pytest.raises(OperationalError):
+        connection.execute(select(call_logs.c.log_id).where(matching(["mail"])))
+    engine.dispose()
+
+
+def test_the_lag_is_the_age_of_the_oldest_record_that_waits(runtime, clock):
+    assert runtime.ledger.lag_s(clock.now()) == 0
+    ledger = Ledger(runtime.config.data_dir / "elsewhere", runtime.engine)
+    ledger.drain.wake = ledger.journal.written = lambda: None
+    ledger.row(
+        {"log_id": 1, "call_id": 1, "request_timestamp": clock.now(), "outcome": "pending", "kind": "local"}
+    )
+    clock.advance(90)
+    ledger.row(
+        {"log_id": 2, "call_id": 2, "request_timestamp": clock.now(), "outcome": "pending", "kind": "local"}
+    )
+
+    assert ledger.lag_s(clock.now()) == 90
+    ledger.journal.close()

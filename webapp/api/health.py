@@ -47,7 +47,7 @@ def index() -> Response:
         _line(found.service, found.health) | {"uptime": spans[found.service.service_id].uptime}
         for found in page.items
     ]
-    return jsonify(items=items, next_cursor=page.next_cursor, scheduler=_scheduler())
+    return jsonify(items=items, next_cursor=page.next_cursor, scheduler=_scheduler(), log=_log())
 
 
 @blueprint.get("/health/<service_id>")
@@ -114,6 +114,18 @@ def _line(service: Any, health: Any) -> dict[str, Any]:
 def _scheduler() -> dict[str, Any]:
     until = db.session.scalar(select(Lease.until).where(Lease.name == "monitor"))
     return {"alive": until is not None and runtime().clock.now() < until, "until": moment(until)}
+
+
+def _log() -> dict[str, Any]:
+    """How far the call log is behind."""
+    live = runtime()
+    waiting = live.recorder.backlog()
+    return {
+        "lag_s": round(live.ledger.lag_s(live.clock.now()), 3),
+        "waiting_bytes": waiting.all,
+        "refused": waiting.refused,
+        "error": waiting.error,
+    }
 
 
 def _check(check: HealthCheck) -> dict[str, Any]:

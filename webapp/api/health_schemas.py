@@ -55,12 +55,22 @@ class ServiceHealth(Health):
     )
 
 
+class LogLag(Answer):
+    """What waits in the journals of this machine: since how long, how much, and what no database would take."""
+
+    lag_s: float
+    waiting_bytes: int
+    refused: int
+    error: str | None
+
+
 class HealthPage(Answer):
-    """The state of every service; `scheduler` says whether anybody checks at all."""
+    """The state of every service; `scheduler` says whether anybody checks at all, `log` how far it is behind."""
 
     items: list[ServiceHealth]
     next_cursor: str | None
     scheduler: dict[str, Any]
+    log: LogLag
 
 
 class ServiceHealthDetail(ServiceHealth):

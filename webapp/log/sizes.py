@@ -10,7 +10,7 @@ from webapp.log.days import known, part_name
 
 # What an attempt takes up in a SQLite file with its call, its words and all indexes, but without its bodies, and what
 # a body takes up beyond its own bytes: measured by `bench/logs.py`, because SQLite does not tell by itself.
-ROW_BYTES, BODY_BYTES = 900, 30
+ROW_BYTES, BODY_BYTES = 920, 30
 _PARTS = (
     "SELECT coalesce(pg_total_relation_size(to_regclass(%s)), 0) + coalesce(pg_total_relation_size(to_regclass(%s)), 0),"
     " coalesce(pg_total_relation_size(to_regclass(%s)), 0)"

@@ -138,6 +138,7 @@ def _state() -> dict[str, Any]:
         "job_labels": JOBS,
         "provider": runtime().config.key_provider,
         "journal": runtime().recorder.backlog(),
+        "lag_s": runtime().ledger.lag_s(now),
         **_findings(next((job for job in jobs.latest(session, "doctor") if _report(job)), None)),
     }
 
