@@ -18,9 +18,10 @@ from sqlalchemy import func, select, update
 from adapters.email.sendgrid import SendGrid
 from adapters.kit import SystemClock
 from tests.engine.vendor import HANG, closed_port
+from tests.monitor.conftest import GOOD
 from webapp.models.health import HealthCheck, HealthDay, HealthHour, ServiceHealth
 from webapp.models.service import Service
-from webapp.monitor import history, rollup, windows
+from webapp.monitor import Monitor, history, rollup, windows
 from webapp.monitor import sweep as sweep_module
 from webapp.monitor.sweep import Sweep
 from webapp.runtime import Runtime
@@ -257,3 +258,115 @@ def test_a_service_from_before_thresholds_has_the_usual_ones(monitor, vendors, a
     monitor.round(1)
 
     assert monitor.state(service_id) == "healthy"
+
+
+def test_each_kind_of_history_is_kept_for_its_time_and_no_longer(runtime, clock):
+    """Raw 48 hours, hours 90 days, days 400 days: to the hour on both sides, by the work of the leader."""
+    now = clock.now()
+    ages = {HealthCheck: timedelta(hours=48), HealthHour: timedelta(days=90), HealthDay: timedelta(days=400)}
+    sums = {"up": 1, "warned": 0, "down": 0, "excused": 0, "latency_sum": 1, "latencies": {"1": 1}}
+    raw = {
+        "source": "probe",
+        "mark": "+",
+        "state": "healthy",
+        "verdict": "verified",
+        "latency_ms": 1,
+        "stages": [],
+    }
+    with runtime.sessions() as session:
+        for table, kept in ages.items():
+            for number, age in enumerate(
+                (timedelta(0), kept - timedelta(hours=1), kept + timedelta(hours=1))
+            ):
+                own = {"at": now - age, **raw} if table is HealthCheck else {"start": now - age, **sums}
+                session.add(table(service_id=f"service-{number}", **own))
+        session.commit()
+    leader = Monitor(runtime)
+    leader.lead()
+    leader.keep_history()
+    leader.stop()
+
+    with runtime.sessions() as session:
+        for table in ages:
+            assert set(session.scalars(select(table.service_id))) == {"service-0", "service-1"}, table
+
+
+def test_an_http_server_that_slows_stops_restarts_and_flaps(monitor, vendors, add, receiver):
+    """One service through everything: states, incidents and messages in the order the documentation gives."""
+    vendor = vendors()
+    policy = {"slow_ms": 150}
+    config = {"base_url": vendor.url, "health_path": "/health"}
+    service_id = add(
+        "Shop", service_type="HTTP_PROVIDER_GENERIC", configurations=config, health_policy=policy
+    )
+    states = ["down", "degraded", "reauth"]
+    monitor.rule(monitor.channel(name="Hook", kind="webhook", url=receiver.url), states=states)
+    seen = []
+
+    def turns(does, count):
+        vendor.does = does
+        for _ in range(count):
+            monitor.round()
+            seen.append(monitor.state(service_id))
+
+    def slow(_request):
+        monitor.clock.advance(0.2)
+        return GOOD
+
+    turns(GOOD, 2)
+    turns(slow, 2)
+    turns("close", 3)
+    turns(GOOD, 2)
+    for _ in range(2):  # it flaps, and is held
+        turns("close", 3)
+        turns(GOOD, 2)
+    turns(GOOD, 5)
+
+    well, slowed, failing, broken = ["healthy"], ["degraded"], ["pending"] * 2, ["down"] * 2
+    once = failing + broken + well
+    assert seen == well * 2 + slowed * 2 + once + once + failing + ["down"] * 6 + well * 2
+    # What began as slow and became worse is one incident, told once; the third fall within an hour is held.
+    assert [(one.state, one.is_open) for one in monitor.incidents] == [("down", False)] * 3
+    assert receiver.kinds == ["problem", "recovery"] * 3
+
+
+def test_a_check_that_takes_longer_than_its_interval_is_not_begun_twice(config, vendors, add):
+    runtime = Runtime.create(config, SystemClock())
+    vendor = vendors(HANG)
+    service_id = add("Slow", vendor.url, health_interval_s=10, health_policy={"timeout_s": 2})
+    sweep = Sweep(runtime)
+    assert sweep.turn() == 1
+    assert vendor.read.wait(5)
+    with runtime.engine.begin() as connection:  # due again while the first is under way
+        connection.execute(update(ServiceHealth).values(checked_s=0))
+    assert [sweep.turn() for _ in range(3)] == [0, 0, 0]
+    assert len(vendor.requests) == 1
+    vendor.let_go.set()
+    while sweep._flights:
+        sweep._await_some()
+        sweep.collect()
+    with runtime.sessions() as session:
+        assert session.get(ServiceHealth, service_id).code
+    sweep.close()
+    runtime.close()
+
+
+def test_a_clock_that_jumps_ahead_checks_each_once(monitor, vendors, add, clock):
+    vendor = vendors()
+    ids = [add(f"Mail {number}", vendor.url) for number in range(3)]
+    monitor.round(1)
+    clock.advance(30 * 86_400)
+
+    assert [monitor.sweep.run(), monitor.sweep.run()] == [3, 0]
+    assert [monitor.state(service_id) for service_id in ids] == ["healthy"] * 3
+
+
+def test_thousands_due_at_once_are_taken_in_turns(monitor, runtime, add, vendors, monkeypatch):
+    """After a long stop a turn takes no more than its share; the others wait, none is forgotten."""
+    monkeypatch.setattr(sweep_module, "MOST_AT_ONCE", 4)
+    vendor = vendors()
+    for number in range(10):
+        add(f"Mail {number}", vendor.url)
+
+    assert [monitor.sweep.run() for _ in range(4)] == [4, 4, 2, 0]
+    assert monitor.runtime.clock.now() == min(row.checked_at for row in monitor.all(ServiceHealth))

@@ -9,7 +9,7 @@ import pytest
 
 from webapp.models.health import ServiceHealth
 from webapp.models.maintenance import MaintenanceWindow
-from webapp.monitor import windows
+from webapp.monitor import Monitor, windows
 from webapp.monitor.occurrences import Series
 from webapp.registry.errors import Invalid
 
@@ -240,3 +240,22 @@ def test_windows_that_overlap_are_refused_unless_they_share_no_service(plan, add
 
     assert refused.value.errors[0].code == "overlap"
     assert "Nightly" in str(refused.value.errors[0].message)
+
+
+def test_the_leader_tells_health_when_a_window_opens_and_closes(plan, runtime, clock, add, vendors):
+    service_id = add("Mail", vendors().url)
+    plan(services=[service_id], repeats="daily")
+    leader, other = Monitor(runtime), Monitor(runtime)
+    leader.lead()
+    seen = []
+    for hours in (0, 1, 2):
+        clock.advance(3600 * hours)
+        leader.lead()
+        other.keep_windows()
+        leader.keep_windows()
+        with runtime.sessions() as session:
+            health = session.get(ServiceHealth, service_id)
+            seen.append(bool(health and health.maintenance_until))
+    leader.stop()
+
+    assert seen == [False, True, False]

@@ -11,9 +11,10 @@ from sqlalchemy import insert
 from tests.ui.checks import check_page
 from tests.ui.conftest import PHONE, View
 from tests.web.services import add
+from webapp.engine.breaker import Vote
 from webapp.models.health import HealthCheck, HealthHour, Lease, ServiceHealth
 from webapp.models.incident import Incident, IncidentEntry
-from webapp.monitor import channels, publishing, rules
+from webapp.monitor import channels, publishing, rules, windows
 from webapp.monitor.rollup import hour_of
 
 pytestmark = pytest.mark.browser
@@ -51,7 +52,14 @@ def board(runtime, clock):
     """A service in each state, an incident, a channel that failed, and a process that checks."""
     now = clock.now()
     ids = {state: add(runtime, f"Mail {state}", is_enabled=True) for state in STATES}
+    nightly = {
+        "title": "Nightly backup of the vendor", "services": [ids["down"]], "repeats": "daily", "time_zone": "Asia/Shanghai",
+        "starts_at": now + timedelta(hours=3), "ends_at": now + timedelta(hours=5),
+    }  # fmt: skip
+    for _ in range(5):
+        runtime.gates.breakers.record(ids["down"], runtime.gates.breakers.acquire(ids["down"]), Vote.FAILURE)
     with runtime.sessions() as session:
+        windows.create(session, runtime, nightly, actor="owner@example.com")
         for state, service_id in ids.items():
             store(session, service_id, state, now)
         session.add(Lease(name="monitor", holder="x", until=now + timedelta(seconds=30)))

@@ -12,7 +12,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.engine import reconcile
+from webapp.engine import reconcile, replay
 from webapp.engine.deadline import MOST_MS
 from webapp.engine.lookups import look_up_due
 from webapp.links import sweep as links_sweep
@@ -60,6 +60,7 @@ class Monitor:
         now = datetime.now(UTC)  # the clock of the scheduler itself, whatever that of the runtime says
         self._every(LEASE_S, self.lead, now)
         self._every(SWEEP_S, self.sweep, now + timedelta(seconds=1))
+        self._every(LATE_S, self.keep_windows, now + timedelta(seconds=1))
         self._every(LATE_S, self.alert, now + timedelta(seconds=3))
         self._every(ORPHANS_S, self.keep_history, now + timedelta(seconds=30))
         self._every(ORPHANS_S, self.close_orphans, now + timedelta(seconds=5))
@@ -116,15 +117,19 @@ class Monitor:
         raise_alerts(self._runtime)
         return deliver(self._runtime)
 
+    def keep_windows(self) -> None:
+        """Tell health of the maintenance windows that open and close, if this process leads."""
+        if self.lease.held:
+            with self._runtime.sessions() as session:
+                windows.apply(session, self._runtime)
+                session.commit()
+
     def keep_history(self) -> int:
-        """Sum checks up, tell health of maintenance and look at the alert channels; returns how many rows."""
+        """Look at the alert channels, sum checks up and delete old ones, if this process leads; returns how many."""
         if not self.lease.held:
             return 0
-        with self._runtime.sessions() as session:
-            windows.apply(session, self._runtime)
-            session.commit()
         selftest.self_test(self._runtime)
-        return rollup.roll_up(self._runtime)
+        return rollup.roll_up(self._runtime) + rollup.prune(self._runtime)
 
     def close_orphans(self) -> int:
         """Give an end to what dead processes left open, if this process leads; returns how many attempts."""
@@ -153,9 +158,10 @@ class Monitor:
 
     def keep_reconcile_list(self) -> int:
         """Put calls on the reconcile list that nobody could, and take old ones off, if this process leads."""
-        return (
-            reconcile.collect(self._runtime) + reconcile.forget_old(self._runtime) if self.lease.held else 0
-        )
+        if not self.lease.held:
+            return 0
+        replay.forget_old(self._runtime)
+        return reconcile.collect(self._runtime) + reconcile.forget_old(self._runtime)
 
     def prune(self) -> tuple[int, int]:
         """Take away what has had its time, if this process leads; returns how many bodies and attempts."""
