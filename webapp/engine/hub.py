@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from adapters.kit import Message, N_
-from webapp.engine import reconcile
+from webapp.engine import reconcile, replay
 from webapp.engine.behalf import CONTRACT, LinkUnusable
 from webapp.engine.callkeys import earlier_result, key_hash
 from webapp.engine.candidates import find_candidates
+from webapp.engine.logging import process_secrets
 from webapp.engine.problems import PatchbayError
 from webapp.engine.recorder import StoreDown
 from webapp.engine.request import CallRequest, read_request
@@ -42,13 +43,15 @@ class Hub:
         caller: str = "python",
         duplicates: str = "forbid",
         on_behalf_of: str | None = None,
+        traceparent: str | None = None,
     ) -> Result:
         """Carry out an operation on the first of the preferred services that can do it.
 
         `prefer` names routes, service types, contracts or service ids, in order; without it every service of the
         operation's contract counts. `point` is the place in business code, `call_key` makes a repeated call harmless,
         `duplicates="allow"` lets a call whose outcome is unknown be tried on one more service. `on_behalf_of` is the id
-        or email address of a person whose linked account is used.
+        or email address of a person whose linked account is used. `traceparent` is the trace it belongs to, where
+        traces are kept; without it the present one.
 
         Raises PatchbayError: its code is stable, its effect says whether anything may have been done.
         """
@@ -60,8 +63,13 @@ class Hub:
         call_id = new_id()
         run = Run(self._runtime, request, call_id)
         run.trace.add(Step.DEDUPE)
-        earlier = self._open(call_id, request)
-        return earlier or self._go(run)
+        if (telemetry := self._runtime.telemetry) is None:
+            return self._make(run)
+        return telemetry.call(run, traceparent, lambda: self._make(run))
+
+    def _make(self, run: Run) -> Result:
+        """Carry the call out, unless it was before."""
+        return self._open(run.call_id, run.request) or self._go(run)
 
     def carry(self, request: CallRequest) -> Result:
         """Make a call of Patchbay's own, which nobody sends once more by hand; raises PatchbayError."""
@@ -89,6 +97,7 @@ class Hub:
                 "OPERATION_UNSUPPORTED", Message.of(N_("This provider has no tokens of persons."))
             )
         runtime.links.used(token, point)
+        process_secrets.learn((token.access_token.get_secret_value(),))  # business code has it in clear from here on
         return token
 
     def _go(self, run: Run) -> Result:
@@ -98,6 +107,7 @@ class Hub:
         except PatchbayError as error:
             if error.code == "AMBIGUOUS_OUTCOME":
                 reconcile.note(self._runtime, run.request, error)
+            replay.keep(self._runtime, run, error)
             raise
 
     def _open(self, call_id: int, request: CallRequest) -> Result | None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from adapters.kit import Message, Operation, Safety, Wire, N_
 from adapters.kit.accounts import Account, Code, Grant, Release, Released, Renewal
 from webapp.engine.candidates import Candidate, Skip
-from webapp.engine.logging import process_secrets
 from webapp.engine.opening import open_candidate
 from webapp.engine.request import CallRequest
 from webapp.links.errors import LinkRefused
@@ -38,17 +37,15 @@ def carry(runtime: Runtime, service_id: str, operation: Operation, params: objec
 
 
 def grant_of(said: Mapping[str, Any]) -> Grant:
-    """Read the answer of LINK or REFRESH, whose tokens are hidden in every log from now on."""
+    """Read the answer of LINK or REFRESH."""
     members = dict(said)
     account = members.pop("account", None)
     scopes = members.pop("scopes", None)
-    grant = Grant(
+    return Grant(
         **members,
         scopes=None if scopes is None else tuple(scopes),
         account=Account(**account) if account else None,
     )
-    process_secrets.learn(token for token in (grant.access_token, grant.refresh_token) if token)
-    return grant
 
 
 def adapter_of(runtime: Runtime, service_id: str) -> tuple[OAuthProvider, AbstractContextManager[object]]:

@@ -19,7 +19,7 @@ from webapp.models.link import Link, LinkAttempt, LinkUsage
 if TYPE_CHECKING:
     from webapp.runtime import Runtime
 
-AT_ONCE = 400
+AT_ONCE = 1_000
 THREADS = 8
 TURN_S = 15.0
 PATIENCE = 5  # with a provider that fails, in one turn

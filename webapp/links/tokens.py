@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 
 from adapters.kit import Message, N_
 from adapters.kit.behalf import Behalf
 from webapp.engine.behalf import LinkUnusable
-from webapp.engine.logging import process_secrets
 from webapp.links import renewing, sealed
 from webapp.links.reading import ACTIVE
 from webapp.links.usage import UsageBook
@@ -26,6 +25,15 @@ from webapp.vault.errors import VaultError
 if TYPE_CHECKING:
     from webapp.runtime import Runtime
 
+# Made once: a query of this width takes longer to build than to answer.
+_READ = (
+    select(*Link.__table__.c, LinkTokens.dek_id, LinkTokens.ct, User.email, Service.service_name)
+    .join(User, User.user_id == Link.user_id)
+    .join(Service, Service.service_id == Link.service_id)
+    .outerjoin(LinkTokens, LinkTokens.id == Link.link_id)
+    .where(Link.service_id == bindparam("service"), Link.ended_at.is_(None), User.is_active.is_(True))
+    .where(or_(User.user_id == bindparam("person"), User.email == bindparam("email")))
+)
 WAIT_S = 20.0
 _LOOK_AGAIN_S = 0.05
 _SOON_S = 5.0
@@ -137,25 +145,10 @@ class Links:
 
     def _read(self, person: str, service_id: str) -> Any:
         """The link with its sealed tokens; raises LinkUnusable."""
-        query = (
-            select(
-                *Link.__table__.c,
-                LinkTokens.dek_id,
-                LinkTokens.ct,
-                User.email,
-                Service.service_type,
-                Service.service_name,
-            )
-            .join(User, User.user_id == Link.user_id)
-            .join(Service, Service.service_id == Link.service_id)
-            .outerjoin(LinkTokens, LinkTokens.id == Link.link_id)
-            .where(Link.service_id == service_id, Link.ended_at.is_(None))
-            .where(
-                or_(User.user_id == person, User.email == person.strip().lower()), User.is_active.is_(True)
-            )
-        )
         with self._runtime.sessions() as session:
-            row = session.execute(query).one_or_none()
+            row = session.execute(
+                _READ, {"person": person, "email": _folded(person), "service": service_id}
+            ).one_or_none()
         if row is None:
             raise LinkUnusable("LINK_MISSING", Message.of(N_("This person has linked no account there.")))
         if row.state != ACTIVE or row.ct is None:
@@ -170,8 +163,6 @@ class Links:
         except VaultError as error:
             text = Message.of(N_("The token of this person cannot be read; see the System page."))
             raise LinkUnusable("LINK_UNAVAILABLE", text, retry_after_s=_SOON_S) from error
-        if tokens.access:
-            process_secrets.learn((tokens.access,))
         return PersonToken(
             row.link_id, row.service_id, row.user_id, row.email, row.account_id, SecretStr(tokens.access),
             row.expires_at, tuple(row.scopes), row.can_refresh, row.generation, doubted=row.refusals > 0,
@@ -188,10 +179,15 @@ class Links:
         """Of these services, those at which a person has a link."""
         query = select(Link.service_id).join(User, User.user_id == Link.user_id)
         query = query.where(Link.service_id.in_(list(service_ids)), Link.ended_at.is_(None))
-        query = query.where(or_(User.user_id == person, User.email == person.strip().lower()))
+        query = query.where(or_(User.user_id == person, User.email == _folded(person)))
         with self._runtime.sessions() as session:
             linked = set(session.scalars(query))
         return [service_id for service_id in service_ids if service_id in linked]
+
+
+def _folded(person: str) -> str:
+    """An email address as it is stored."""
+    return person.strip().lower()
 
 
 def _is_due(row: Any, now: datetime) -> bool:
