@@ -57,6 +57,7 @@ _BELONGS = {
     ("log_export", "logs"),
     ("log_replay", "logs"),
     ("link_admin", "settings"),
+    ("service_links", "integrations"),
     ("link_flow", "my"),
     ("passkeys", "account"),
     ("second_factor", "account"),
