@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from webapp.log.metrics import MetricStore
     from webapp.log.query import LogStore
     from webapp.state import Store
+    from webapp.telemetry import Telemetry
 
 DATABASE = "PATCHBAY_DATABASE_URL"
 
@@ -79,6 +80,13 @@ class Runtime:
         """What the roll-ups of the log say."""
         store = import_module("webapp.log.metrics").MetricStore
         return cast("MetricStore", store(self.engine, self.clock, self._settle))
+
+    @cached_property
+    def telemetry(self) -> Telemetry | None:
+        """What tells a collector of calls; None unless that is switched on."""
+        if not self.config.otel:
+            return None
+        return cast("Telemetry", import_module("webapp.telemetry").Telemetry.create())
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -135,6 +143,8 @@ class Runtime:
             self.links.close()
         if "ledger" in self.__dict__:
             self.ledger.close()
+        if (telemetry := self.__dict__.get("telemetry")) is not None:
+            telemetry.close()
         if "snapshots" in self.__dict__:
             self.snapshots.close()
         if "state" in self.__dict__:

@@ -107,6 +107,7 @@ class Http:
             usual["Accept-Encoding"] = "identity"
         else:
             usual["Accept-Encoding"] = "gzip, deflate"
+        usual |= self.wire.trace
         outgoing.headers.update({name: value for name, value in usual.items() if name.lower() not in present})
         if outgoing.body or outgoing.method not in _BODYLESS:
             outgoing.headers["Content-Length"] = str(len(outgoing.body))

@@ -57,6 +57,7 @@ class Wire:
     idempotency_key: str = ""
     nonce: Callable[[], str] = field(default=lambda: secrets.token_hex(16))
     ca_bundle: str | None = None
+    trace: dict[str, str] = field(default_factory=dict)  # headers that name the trace this attempt belongs to
     behalf: Behalf | None = None  # the person this attempt is made for
     ports: frozenset[int] = frozenset()
     safety: Safety = Safety.UNSAFE

@@ -27,7 +27,7 @@ blueprint = area("calls")
     body=CallIn,
     answers={200: CallOut},
     problems=(403, 404, 409, 422, 429, 500, 501, 502, 503, 504),
-    headers=("IdempotencyKey", "CorrelationId"),
+    headers=("IdempotencyKey", "CorrelationId", "Traceparent"),
 )
 def create() -> Response:
     """Carried out on the first preferred service that can do it; the answer waits for the outcome."""
@@ -55,6 +55,7 @@ def _made(wanted: CallIn) -> Result:
         caller=caller().actor,
         duplicates=wanted.duplicates,
         on_behalf_of=wanted.on_behalf_of,
+        traceparent=request.headers.get("traceparent"),
     )
 
 

@@ -52,6 +52,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "name": "Idempotency-Key",
         "description": "Repeating a call under its key sends nothing twice.",
     },
+    "Traceparent": {
+        "name": "traceparent",
+        "description": "The trace the call belongs to (W3C Trace Context).",
+    },
     "CorrelationId": {
         "name": "X-Correlation-Id",
         "description": "Comes back in the answer and stands in the log.",

@@ -111,7 +111,10 @@ class Tries:
         run.sending = True
         began = clock.monotonic()
         run.trace.add(Step.SEND)
-        attempt.send()
+        if (telemetry := run.runtime.telemetry) is None:
+            attempt.send()
+        else:
+            telemetry.send(attempt)
         took_s = clock.monotonic() - began
         run.trace.add(Step.CLASSIFY)
         verdict = attempt.verdict = attempt.verdict or out_of_time()
