@@ -58,6 +58,14 @@ class CallOut(Answer):
     )
 
 
+class ReplayOut(Answer):
+    """A call that was made by making an earlier one again."""
+
+    call_id: str
+    replay_of: str
+    outcome: Literal["succeeded", "failed", "unknown"]
+
+
 def mirror(name: str, about: str, *records: type[Any], **changes: Any) -> type[Answer]:
     """The shape of records of the log store; identifiers are strings, because they have 63 bits."""
     hints = {field: kind for record in records for field, kind in get_type_hints(record).items()}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Response, jsonify, request
+from flask import Response, jsonify, request, url_for
 
 from adapters.kit import Message, N_
 from webapp.api import correlation
 from webapp.api.access import caller, scoped
 from webapp.api.area import area
-from webapp.api.bodies import json_object, query_parameters, validated
-from webapp.api.call_schemas import CallDetail, CallIn, CallOut
+from webapp.api.bodies import json_object, no_body, query_parameters, validated
+from webapp.api.call_schemas import CallDetail, CallIn, CallOut, ReplayOut
 from webapp.api.identifiers import number
 from webapp.api.problems import Problem
 from webapp.api.spec import documented
+from webapp.engine import replay as replaying
 from webapp.engine.result import Result
 from webapp.extensions import db, runtime
 
@@ -57,6 +58,25 @@ def _made(wanted: CallIn) -> Result:
         on_behalf_of=wanted.on_behalf_of,
         traceparent=request.headers.get("traceparent"),
     )
+
+
+@blueprint.post("/calls/<call_id>/replay")
+@scoped("calls:write")
+@documented("Make a failed call again", "Calls", answers={201: ReplayOut}, problems=(404, 409))
+def replay(call_id: str) -> Response:
+    """A new call with the same input, where the service keeps that and nothing may have been done already."""
+    query_parameters(())
+    no_body()
+    key = number(call_id)
+    who = caller().actor
+    db.session.close()
+    if key is None:
+        raise Problem("NOT_FOUND", Message.of(N_("There is no such call.")))
+    made = replaying.replay(runtime(), key, actor=who)
+    response = jsonify(call_id=str(made.call_id), replay_of=str(key), outcome=made.outcome)
+    response.status_code = 201
+    response.headers["Location"] = url_for(".show", call_id=made.call_id)
+    return response
 
 
 @blueprint.get("/calls/<call_id>")

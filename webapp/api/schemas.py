@@ -84,6 +84,7 @@ class ServiceOut(Answer):
     is_enabled: bool
     default_timeout_ms: int | None
     durability: str
+    keep_inputs: bool
     configurations: dict[str, Any]
     retry_policy: RetryPolicy | None
     rate_limit: RateLimit | None

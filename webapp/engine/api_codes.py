@@ -22,6 +22,9 @@ API_CODES: Mapping[str, Code] = MappingProxyType({
     "PARAMS_GONE": Code(
         409, N_("What the call asked for is not kept"), N_("Make the call anew from the business code.")
     ),
+    "REPLAY_REFUSED": Code(
+        409, N_("The call may not be made again"), N_("Read the reason; make the call anew from the business code.")
+    ),
     "FILE_CONFLICT": Code(
         409, N_("Changed elsewhere since the file was made"), N_("Export again and repeat the change, or name what is to be overwritten.")
     ),

@@ -138,6 +138,7 @@ _API = {
     "NAME_TAKEN": Help(N_("Something else is already called so; names are compared without regard to case."), "none", "stop", "caller"),
     "ALREADY_DECIDED": Help(N_("The vendor or a person has said what became of this call of unknown outcome, or it was sent once more."), "none", "stop", "operator"),
     "PARAMS_GONE": Help(N_("A call of unknown outcome cannot be sent once more: its parameters were never kept, because its process died, or cannot be opened."), "none", "stop", "caller"),
+    "REPLAY_REFUSED": Help(N_("The call did not fail for certain, was made again before, or its input is not kept; the detail says which."), "none", "stop", "operator"),
     "FILE_CONFLICT": Help(N_("Something in the file was changed in another way since the file was made, so applying it would undo that. Nothing was stored."), "none", "stop", "caller"),
     "STALE_REVISION": Help(N_("What was to be changed has a newer revision than the one the caller read."), "none", "stop", "caller"),
     "TOO_LARGE": Help(N_("The body is larger than is read."), "none", "stop", "caller"),

@@ -47,6 +47,7 @@ class Facts:
     quotas: Mapping[str, Any] | None
     breaker_override: Mapping[str, Any] | None
     durability: str
+    keep_inputs: bool
     revision: int
     sandbox: bool
 

@@ -12,7 +12,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.engine import reconcile
+from webapp.engine import reconcile, replay
 from webapp.engine.deadline import MOST_MS
 from webapp.engine.lookups import look_up_due
 from webapp.links import sweep as links_sweep
@@ -158,9 +158,10 @@ class Monitor:
 
     def keep_reconcile_list(self) -> int:
         """Put calls on the reconcile list that nobody could, and take old ones off, if this process leads."""
-        return (
-            reconcile.collect(self._runtime) + reconcile.forget_old(self._runtime) if self.lease.held else 0
-        )
+        if not self.lease.held:
+            return 0
+        replay.forget_old(self._runtime)
+        return reconcile.collect(self._runtime) + reconcile.forget_old(self._runtime)
 
     def prune(self) -> tuple[int, int]:
         """Take away what has had its time, if this process leads; returns how many bodies and attempts."""

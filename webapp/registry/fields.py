@@ -158,6 +158,11 @@ class ServiceFields(Strict):
         description="What the record of a call must have reached before it is sent and before it returns: the "
         "kernel, the disk, or the log.",
     )
+    keep_inputs: bool = Field(
+        default=False,
+        description="Whether the input of failed calls is kept, sealed, as long as bodies are, so that they can be "
+        "made again.",
+    )
     retry_policy: RetryPolicy = RetryPolicy()
     rate_limit: RateLimit | None = None
     quotas: Annotated[Quotas | None, AfterValidator(_some_quotas)] = None

@@ -24,6 +24,7 @@ SNAPSHOT = (
     "is_enabled",
     "default_timeout_ms",
     "durability",
+    "keep_inputs",
     "retry_policy",
     "rate_limit",
     "quotas",

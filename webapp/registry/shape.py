@@ -49,6 +49,7 @@ _PLAIN = (
     "is_enabled",
     "default_timeout_ms",
     "durability",
+    "keep_inputs",
     "configurations",
     "retry_policy",
     "rate_limit",

@@ -15,7 +15,7 @@ from wtforms import SelectField, StringField, TextAreaField
 from wtforms.fields import SelectChoice
 
 from webapp.registry.fields import HealthPolicy
-from webapp.web.durability_field import durability_field
+from webapp.web.durability_field import RECORD_FIELDS, record_values
 
 MOST_ATTEMPTS = 5
 
@@ -37,6 +37,7 @@ FIELDS = {
     "/quotas/prices/*": "price",
     "/quotas/at_once": "at_once",
     "/durability": "durability",
+    "/keep_inputs": "keep_inputs",
     "/health_interval_s": "health_interval",
     "/health_check_endpoint": "health_endpoint",
     "/health_policy": "down_after",
@@ -115,7 +116,7 @@ def _reliability() -> list[Common]:
             ),
         ),
         *_thresholds(),
-        Common("durability", "advanced", durability_field()),
+        *(Common(name, "advanced", field()) for name, field in RECORD_FIELDS.items()),
     ]
 
 
@@ -178,7 +179,7 @@ def initial(service: Any) -> dict[str, str]:
     return {
         "name": service.service_name,
         "description": service.description or "",
-        "durability": service.durability,
+        **record_values(service),
         "timeout": _seconds(service.default_timeout_ms),
         "attempts": _text(retry.get("max_attempts")),
         "first_wait": _seconds(retry.get("base_ms")),
@@ -225,6 +226,7 @@ def api_values(data: Mapping[str, Any]) -> dict[str, Any]:
         "description": _given(data["description"]),
         "default_timeout_ms": _milliseconds(data["timeout"]),
         "durability": _given(data["durability"]),
+        "keep_inputs": data["keep_inputs"] == "yes",
         "retry_policy": {
             "max_attempts": _given(data["attempts"]),
             "base_ms": _milliseconds(data["first_wait"]),

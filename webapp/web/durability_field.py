@@ -1,6 +1,9 @@
-"""How safe the record of a call has to be before the call is sent, as a choice."""
+"""What is kept of calls and how safely, as choices."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from flask_babel import gettext
 from wtforms import SelectField
@@ -21,3 +24,23 @@ def durability_field() -> SelectField:
         ),
         validate_choice=False,
     )
+
+
+def keep_inputs_field() -> SelectField:
+    """The unbound field: whether failed calls can be made again."""
+    return SelectField(
+        gettext("Keep the input of calls"),
+        choices=[SelectChoice("no", gettext("no")), SelectChoice("yes", gettext("of failed calls"))],
+        description=gettext(
+            "Sealed, as long as bodies are kept, so that operators can make a failed call again."
+        ),
+        validate_choice=False,
+    )
+
+
+def record_values(service: Any) -> dict[str, str]:
+    """What the fields show for a stored service."""
+    return {"durability": service.durability, "keep_inputs": "yes" if service.keep_inputs else "no"}
+
+
+RECORD_FIELDS: Mapping[str, Any] = {"durability": durability_field, "keep_inputs": keep_inputs_field}

@@ -13,7 +13,7 @@ from webapp.log.entries import CallEntry
 from webapp.log.language import term
 from webapp.log.language_fields import FIELDS
 from webapp.log.language_services import Services
-from webapp.web import log_call
+from webapp.web import log_call, log_replay
 from webapp.web.access import person, requires
 from webapp.web.hx import htmx
 from webapp.web.log_results import TONE_LABELS, by_day, newest, results, step_length
@@ -111,6 +111,7 @@ def _of_call(context: dict[str, Any]) -> dict[str, Any]:
     names = Services.known(db.session()).names
     return {
         **context,
+        **log_replay.context(context["call"]),
         "services": names,
         "filtered_url": filtered_url,
         "filter_term": term,

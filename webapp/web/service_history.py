@@ -17,6 +17,7 @@ MEMBERS = {
     "description": N_("Description"),
     "default_timeout_ms": N_("Time limit"),
     "durability": N_("Safety of the call record"),
+    "keep_inputs": N_("Input of calls kept"),
     "retry_policy": N_("Retries"),
     "rate_limit": N_("Rate limit"),
     "quotas": N_("Quotas"),
