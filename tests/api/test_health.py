@@ -48,6 +48,8 @@ def test_health_tells_uptime_and_whether_anybody_checks(api, watched):
 def test_one_service_in_depth(api, watched):
     one = api("GET", f"/health/{watched}").json
     assert one["uptime_by_range"] == {"24h": 0.75, "7d": 0.75, "30d": 0.75, "90d": 0.75}
+    assert api("GET", f"/services/{watched}/health").json == one
+    assert api("GET", "/services/nobody/health").status_code == 404
     past = api("GET", f"/health/{watched}/history?range=24h").json
     assert (len(past["marks"]), past["marks"][-1]["down"], past["marks"][-1]["mean_ms"]) == (24, 15, 10.0)
     first = api("GET", f"/health/{watched}/checks?limit=2").json

@@ -135,7 +135,7 @@ def test_a_check_that_hangs_ends_in_its_time(config, vendors, add):
     runtime.close()
 
 
-@pytest.mark.parametrize("behaves", ["raises", "nothing", "forever"])
+@pytest.mark.parametrize("behaves", ["raises", "nothing", "garbage", "forever"])
 def test_an_adapter_that_misbehaves_does_not_stop_the_others(config, vendors, add, monkeypatch, behaves):
     let_go = threading.Event()
 
@@ -144,7 +144,7 @@ def test_an_adapter_that_misbehaves_does_not_stop_the_others(config, vendors, ad
             raise RuntimeError("secret words")
         if behaves == "forever":
             let_go.wait(20)
-        return iter(())
+        return iter(["soup"] if behaves == "garbage" else ())
 
     monkeypatch.setattr(SendGrid, "check", check)
     monkeypatch.setattr(sweep_module, "GRACE_S", 0.2)
@@ -156,7 +156,12 @@ def test_an_adapter_that_misbehaves_does_not_stop_the_others(config, vendors, ad
     let_go.set()
     sweep.close()
     with runtime.sessions() as session:
-        codes = {"raises": "ADAPTER_BUG", "nothing": None, "forever": "READ_TIMEOUT"}
+        codes = {
+            "raises": "ADAPTER_BUG",
+            "garbage": "ADAPTER_BUG",
+            "nothing": None,
+            "forever": "READ_TIMEOUT",
+        }
         assert session.get(ServiceHealth, bad).code == codes[behaves]
         assert session.get(ServiceHealth, well).state == "healthy"
     runtime.close()

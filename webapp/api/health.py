@@ -55,6 +55,20 @@ def index() -> Response:
 @documented("Read the health of a service", "Health", answers={200: ServiceHealthDetail}, problems=(404,))
 def show(service_id: str) -> Response:
     """Its state, its last check with every stage, and its uptime over each range."""
+    return _detail(service_id)
+
+
+@blueprint.get("/services/<service_id>/health")
+@scoped("health:read")
+@documented(
+    "Read the health of a service, below it", "Health", answers={200: ServiceHealthDetail}, problems=(404,)
+)
+def of_service(service_id: str) -> Response:
+    """The same as below `/integrations/health`."""
+    return _detail(service_id)
+
+
+def _detail(service_id: str) -> Response:
     service = services.find(db.session(), service_id)
     health = db.session.get(ServiceHealth, service_id)
     day = _span(service, "24h")
