@@ -12,6 +12,7 @@ import pytest
 
 from adapters.kit import SystemClock
 from tests.links.conftest import change, row_of, tokens_of
+from webapp import db
 from webapp.runtime import Runtime
 
 PROCESSES, THREADS = 4, 50
@@ -25,6 +26,7 @@ def clock():
 
 def ask(config, user_id, service_id, begin, found):
     """One process: its own connections, its own threads, one question each."""
+    db.POOL.update(pool_size=8, max_overflow=0)  # the server has connections for all four
     runtime = Runtime.create(config, SystemClock())
     answers, together = [], threading.Barrier(THREADS)
 
