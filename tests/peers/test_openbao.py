@@ -36,6 +36,7 @@ from webapp.vault import (
 )
 from webapp.vault.hashicorp import TransitKeyProvider, VaultConnection
 from webapp.vault.heartbeat import Heartbeat
+from webapp.vault.many import rewrapped, unwrapped, wrapped
 from webapp.vault.provider import KeyContext
 from webapp.vault.remote import FAILURES
 
@@ -76,6 +77,20 @@ def test_rewrapping_takes_the_newest_version_in_batches(openbao, provider):
         provider.unwrap(blob, context) == DEK
         for blob, context in list(zip(fresh, contexts, strict=True))[::50]
     )
+
+
+def test_many_are_wrapped_and_opened_at_once_and_a_bad_one_spoils_only_itself(provider):
+    deks = [bytes([number]) * 32 for number in range(150)]
+    places = [KeyContext(f"dek-{number}", "svc") for number in range(150)]
+
+    blobs = wrapped(provider, list(zip(deks, places, strict=True)))
+    assert unwrapped(provider, list(zip(blobs, places, strict=True))) == deks
+
+    blobs[7], blobs[9] = blobs[9], "vault:v1:bm90aGluZw=="
+    found = unwrapped(provider, list(zip(blobs, places, strict=True)))
+    assert [number for number, dek in enumerate(found) if dek is None] == [7, 9]
+    fresh = rewrapped(provider, list(zip(blobs, places, strict=True)))
+    assert [number for number, blob in enumerate(fresh) if blob is None] == [7, 9]
 
 
 @pytest.mark.parametrize("blob", ["", "nonsense", "vault:v1:AAAA", "pb1.a.b"])

@@ -84,6 +84,9 @@ class KeyStepRefused(VaultError):
         super().__init__(str(message))
 
 
+# Nothing is wrong with what was to be opened: the provider itself cannot be used now.
+AWAY = (Unavailable, Denied, KeyDisabled)
+
 WORDS: dict[type[ProviderError], str] = {
     Unavailable: "unavailable",
     Denied: "denied",

@@ -153,15 +153,32 @@ class TransitKeyProvider:
 
     def rewrap(self, blobs: Sequence[tuple[str, KeyContext]]) -> list[str]:
         """Encrypt wrapped data keys under the newest version of the key, without seeing them."""
-        fresh: list[str] = []
-        for start in range(0, len(blobs), BATCH):
-            batch = [
-                {"ciphertext": blob, "context": _text(bound(context))}
-                for blob, context in blobs[start : start + BATCH]
-            ]
-            answer = self._ask("rewrap", "rewrap_data", "batch_results", ciphertext="", batch_input=batch)
-            fresh += [_item(item) for item in answer]
-        return fresh
+        inputs = [{"ciphertext": blob, "context": _text(bound(context))} for blob, context in blobs]
+        return [
+            str(one) for one in self._batched("rewrap", "rewrap_data", "ciphertext", inputs, ciphertext="")
+        ]
+
+    def wrap_many(self, items: Sequence[tuple[bytes, KeyContext]]) -> list[str]:
+        """Encrypt data keys, many in one request."""
+        inputs = [{"plaintext": _text(whole(dek)), "context": _text(bound(at))} for dek, at in items]
+        return [str(one) for one in self._batched("wrap", "encrypt_data", "ciphertext", inputs, plaintext="")]
+
+    def unwrap_many(self, items: Sequence[tuple[str, KeyContext]]) -> list[bytes]:
+        """Decrypt data keys, many in one request."""
+        inputs = [{"ciphertext": blob, "context": _text(bound(at))} for blob, at in items]
+        found = self._batched("unwrap", "decrypt_data", "plaintext", inputs, ciphertext="")
+        return [whole(_bytes(one)) for one in found]
+
+    def _batched(
+        self, action: str, method: str, member: str, inputs: Sequence[dict[str, str]], **options: Any
+    ) -> list[Any]:
+        """The member of each answer; raises when there was an error among them."""
+        found: list[Any] = []
+        for start in range(0, len(inputs), BATCH):
+            batch = list(inputs[start : start + BATCH])
+            answer = self._ask(action, method, "batch_results", batch_input=batch, **options)
+            found += [_item(item, member) for item in answer]
+        return found
 
     def describe(self) -> KeyDescription:
         """Say which key this is."""
@@ -182,10 +199,10 @@ class TransitKeyProvider:
         return self._connection.call(f"{action} with {self._key}", work)
 
 
-def _item(item: Any) -> str:
+def _item(item: Any, member: str) -> Any:
     if item.get("error"):
         raise _said(str(item["error"]))
-    return str(item["ciphertext"])
+    return item[member]
 
 
 def translate(error: Exception) -> ProviderError | None:

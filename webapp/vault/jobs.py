@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from webapp.models.keystore import KeyJob
 from webapp.vault import audit, doctor, rotation
-from webapp.vault.errors import ProviderError, word
+from webapp.vault.errors import AWAY, ProviderError, word
 from webapp.vault.holders import holders
 from webapp.vault.rotation import Batch
 
@@ -102,7 +102,7 @@ def run(runtime: Runtime, job: KeyJob) -> KeyJob:
         for batch in _work(runtime, job):
             if not _report(runtime, job, batch):
                 return job  # taken over, because we were silent for too long
-    except rotation.AWAY as error:
+    except AWAY as error:
         return _end(runtime, job, "waiting", {"waiting_for": word(error)})
     except ProviderError as error:
         _log.error("The job %s over keys failed: %s", job.kind, error)

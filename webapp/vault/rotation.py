@@ -7,20 +7,21 @@ A row that somebody else changed meanwhile is left to the next pass: each update
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ColumnElement, Row, exists, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, bindparam, exists, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from webapp.models.secret import DataKey
 from webapp.vault import rows
-from webapp.vault.errors import Corrupt, Denied, KeyDisabled, KeyMissing, ProviderError, Unavailable
+from webapp.vault.errors import AWAY, KeyMissing, ProviderError
 from webapp.vault.holders import Holder, holders
 from webapp.vault.keyset import Keyset, context_of
+from webapp.vault.many import rewrapped, unwrapped, wrapped
 
 if TYPE_CHECKING:
     from webapp.runtime import Runtime
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 BATCH = 200
 # Random nonces of 96 bits are safe for 2^32 values of a key; this stays far below.
 MOST_USES = 2**28
-# Nothing was wrong with the row: the provider is away, so the whole pass waits.
-AWAY = (Unavailable, Denied, KeyDisabled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,7 @@ def rewrap(runtime: Runtime, *, everything: bool = False, size: int = BATCH) -> 
         if not page:
             return
         after = page[-1].id
-        blobs = {key.id: _rewrapped(runtime.vault.keys, key, primary) for key in page}
-        yield _store_blobs(runtime, page, blobs, primary)
+        yield _store_blobs(runtime, page, _rewrapped(runtime.vault.keys, page, primary), primary)
 
 
 def _to_rewrap(primary: str, everything: bool) -> Any:
@@ -66,35 +64,75 @@ def _to_rewrap(primary: str, everything: bool) -> Any:
     return query if everything else query.where(DataKey.kek_id != primary)
 
 
-def _rewrapped(keys: Keyset, key: DataKey, primary: str) -> str | None:
-    """The data key wrapped anew, opened once more to be sure; None when it cannot be opened at all."""
+def _rewrapped(keys: Keyset, page: Sequence[DataKey], primary: str) -> dict[str, str]:
+    """The data keys wrapped anew, by id, each opened once more to be sure; without those that cannot be opened."""
     try:
-        target, context = keys.get(primary), context_of(key)
-        dek = keys.unwrap(key)
-        blob = (
-            target.rewrap([(key.wrapped, context)])[0] if key.kek_id == primary else target.wrap(dek, context)
+        target = keys.get(primary)
+    except KeyMissing:
+        return {}
+    deks = _opened(keys, page)
+    known = [key for key in page if key.id in deks]
+    same = [key for key in known if key.kek_id == primary]
+    other = [key for key in known if key.kek_id != primary]
+    blobs = dict(
+        zip(
+            [key.id for key in (*same, *other)],
+            [
+                *rewrapped(target, [(key.wrapped, context_of(key)) for key in same]),
+                *wrapped(target, [(deks[key.id], context_of(key)) for key in other]),
+            ],
+            strict=True,
         )
-        if not hmac.compare_digest(target.unwrap(blob, context), dek):
-            raise Corrupt("The provider does not give back what it wrapped.")
-    except AWAY:
-        raise
-    except ProviderError:
-        return None
-    return blob
+    )
+    made = [(key, blob) for key in known if (blob := blobs[key.id]) is not None]
+    again = unwrapped(target, [(blob, context_of(key)) for key, blob in made])
+    return {
+        key.id: blob
+        for (key, blob), dek in zip(made, again, strict=True)
+        if dek is not None and hmac.compare_digest(dek, deks[key.id])
+    }
 
 
-def _store_blobs(
-    runtime: Runtime, page: Sequence[DataKey], blobs: dict[str, str | None], primary: str
-) -> Batch:
-    done = 0
+def _opened(keys: Keyset, page: Sequence[DataKey]) -> dict[str, bytes]:
+    """The data keys that open, by id, asked for by the key that wrapped them."""
+    deks: dict[str, bytes] = {}
+    for kek_id in dict.fromkeys(key.kek_id for key in page):
+        mine = [key for key in page if key.kek_id == kek_id]
+        try:
+            found = unwrapped(keys.get(kek_id), [(key.wrapped, context_of(key)) for key in mine])
+        except KeyMissing:
+            continue
+        deks |= {key.id: dek for key, dek in zip(mine, found, strict=True) if dek is not None}
+    return deks
+
+
+def _store_blobs(runtime: Runtime, page: Sequence[DataKey], blobs: Mapping[str, str], primary: str) -> Batch:
+    table = DataKey.__table__
+    changes = [
+        {"at": key.id, "was": key.rev, "kek_id": primary, "wrapped": blobs[key.id], "rev": key.rev + 1}
+        for key in page
+        if key.id in blobs
+    ]
     with runtime.sessions() as session:
-        for key in page:
-            if (blob := blobs[key.id]) is not None:
-                change = update(DataKey).where(DataKey.id == key.id, DataKey.rev == key.rev)
-                change = change.where(DataKey.state != "destroyed")
-                done += _count(session, change.values(kek_id=primary, wrapped=blob, rev=key.rev + 1))
+        done = _change(session, table, changes, table.c.wrapped, table.c.state != "destroyed")
         session.commit()
-    return Batch(done, sum(blob is None for blob in blobs.values()))
+    return Batch(len(done), len(page) - len(blobs))
+
+
+def _change(
+    session: Session, table: Any, changes: list[dict[str, Any]], proof: Any, *only: ColumnElement[bool]
+) -> set[str]:
+    """Change rows that still have the `rev` that was read; answer the ids of those, known by what they hold now."""
+    if not changes:
+        return set()
+    names = [name for name in changes[0] if name not in {"at", "was"}]
+    statement = update(table).where(table.c.id == bindparam("at"), table.c.rev == bindparam("was"), *only)
+    session.connection().execute(statement.values({name: bindparam(f"new_{name}") for name in names}), [
+        {"at": one["at"], "was": one["was"], **{f"new_{name}": one[name] for name in names}} for one in changes
+    ])  # fmt: skip
+    wanted = {one["at"]: one[proof.name] for one in changes}
+    query = select(table.c.id, proof).where(table.c.id.in_(wanted))
+    return {row.id for row in session.execute(query) if row[1] == wanted[row.id]}
 
 
 def rotate(runtime: Runtime, *, before: datetime, size: int = BATCH) -> Iterator[Batch]:
@@ -153,11 +191,12 @@ def _reencrypt(runtime: Runtime, holder: Holder, size: int) -> Iterator[Batch]:
             after = (page[-1].dek_id, page[-1].id)
             pairs = _pairs(session, runtime, {row.dek_id for row in page})
             session.commit()
+        sealed = [change for row in page if (change := _resealed(holder, row, pairs.get(row.dek_id)))]
         with runtime.sessions() as session:
-            outcomes = [_resealed(session, holder, row, pairs.get(row.dek_id)) for row in page]
-            _count_use(session, [name for name in outcomes if name])
+            done = _change(session, table, sealed, table.c.ct)
+            _count_use(session, [change["dek_id"] for change in sealed if change["at"] in done])
             session.commit()
-        yield Batch(sum(bool(name) for name in outcomes), sum(name is None for name in outcomes))
+        yield Batch(len(done), len(page) - len(sealed))
 
 
 Pair = tuple[AESGCM, AESGCM, str]
@@ -177,19 +216,16 @@ def _pairs(session: Session, runtime: Runtime, ids: set[str]) -> dict[str, Pair]
     return pairs
 
 
-def _resealed(session: Session, holder: Holder, row: Row[Any], pair: Pair | None) -> str | None:
-    """Seal one value anew and answer under which data key; empty when somebody else changed it, None if unreadable."""
+def _resealed(holder: Holder, row: Row[Any], pair: Pair | None) -> dict[str, Any] | None:
+    """The change that puts one value under the newer data key; None if it cannot be read."""
     if pair is None:
         return None
     old, new, new_id = pair
     try:
-        value = holder.unseal(row, old, row.dek_id)
-        sealed = holder.seal(row, new, new_id, value)
+        sealed = holder.seal(row, new, new_id, holder.unseal(row, old, row.dek_id))
     except ProviderError:
         return None
-    table = holder.table
-    change = update(table).where(table.c.id == row.id, table.c.rev == row.rev)
-    return new_id if _count(session, change.values(ct=sealed, dek_id=new_id, rev=row.rev + 1)) else ""
+    return {"at": row.id, "was": row.rev, "ct": sealed, "dek_id": new_id, "rev": row.rev + 1}
 
 
 def _count_use(session: Session, used: list[str]) -> None:
