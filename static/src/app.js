@@ -9,7 +9,10 @@ const on = (type, selector, act) =>
     const element = event.target.closest?.(selector);
     if (element) act(element, event);
   });
-const typing = (element) => element?.matches?.("input, textarea, select, [contenteditable]");
+/* Single letters are for nobody while one types, while a dialog is open, or for those who switched them off. */
+const letter = (event) =>
+  !(event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.documentElement.dataset.letters || find("dialog[open], details.menu[open]"));
+const typing = (element) => element?.matches?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
 /* Time zone: told to the server once, and again when the traveller has moved. */
 {
@@ -265,7 +268,7 @@ on("pointerdown", "[data-brush][data-brush-form]", (plot, start) => {
     last = null;
   });
   document.addEventListener("keydown", (event) => {
-    if (!open() || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || find("dialog[open], details.menu[open]")) return;
+    if (!open() || (event.key !== "Escape" && !letter(event)) || find("dialog[open], details.menu[open]")) return;
     if (event.key === "Escape") {
       last ??= open();
       find("[data-drawer-close]").click();
@@ -294,7 +297,7 @@ document.body.addEventListener("poll", () => {
   const WAIT_MS = 1500;
   let going = -Infinity;
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || find("dialog[open]")) return;
+    if (!letter(event)) return;
     const waited = performance.now() - going < WAIT_MS;
     going = -Infinity;
     if (waited) {
@@ -311,6 +314,29 @@ document.body.addEventListener("poll", () => {
       search.focus();
       search.select();
     }
+  });
+}
+
+/* Lists: j and k go from row to row, Enter opens, x chooses, Shift and x choose all up to there. */
+{
+  let from = 0;
+  document.addEventListener("keydown", (event) => {
+    const key = event.key.toLowerCase();
+    if (!["j", "k", "x"].includes(key) || !letter(event) || find("[data-drawer]")) return;
+    const rows = findAll("main tbody tr").filter((row) => find("th a, a[data-open]", row));
+    const here = rows.findIndex((row) => row.contains(document.activeElement));
+    if (key !== "x") {
+      const next = rows[here + (key === "j" ? 1 : -1)];
+      if (next) find("th a, a[data-open]", next).focus();
+      return;
+    }
+    const boxes = rows.map((row) => find("[data-select]", row));
+    if (!boxes[here]) return;
+    const chosen = !boxes[here].checked;
+    const [first, last] = event.shiftKey ? [Math.min(from, here), Math.max(from, here)] : [here, here];
+    boxes.slice(first, last + 1).forEach((box) => { if (box) box.checked = chosen; });
+    boxes[here].dispatchEvent(new Event("change", { bubbles: true }));
+    from = here;
   });
 }
 

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.ui.checks import check_page
 from tests.ui.conftest import PHONE, WIDE, View
+from tests.web.services import add
 
 pytestmark = pytest.mark.browser
 
@@ -205,3 +206,33 @@ def test_going_to_anything_without_script(visit):
     page.get_by_role("button", name="Find").click()
     page.locator(".hits a").first.click()
     page.wait_for_url("**/settings/audit")
+
+
+def test_lists_are_walked_and_chosen_by_keys(visit, runtime):
+    for name in ("Anna", "Berta", "Clara"):
+        add(runtime, name)
+    page = visit("/settings/integrations")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="Anna")).to_be_focused()
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Shift+X")
+    expect(page.locator("[data-select]:checked")).to_have_count(3)
+    page.keyboard.press("k")
+    expect(page.get_by_role("link", name="Berta")).to_be_focused()
+
+
+def test_single_keys_can_be_switched_off(visit, runtime):
+    add(runtime, "Anna")
+    page = visit("/settings/integrations")
+    page.locator(".user-menu > summary").click()
+    page.locator(".user-menu form", has_text="Single-key").get_by_role("button", name="Off").click()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="Anna")).not_to_be_focused()
+    page.keyboard.press("?")
+    expect(page.locator("#shortcuts")).to_be_hidden()
+    page.keyboard.press("Control+k")
+    expect(page.locator("#find-words")).to_be_focused()

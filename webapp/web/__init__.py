@@ -81,6 +81,7 @@ def register(app: Flask) -> None:
         state_of=states.state_of,
         theme=theme,
         density=density,
+        letters=letters,
         url_with=url_with,
     )
     for area in (*AREAS, "styleguide") if app.debug else AREAS:
@@ -102,6 +103,11 @@ def theme() -> str:
 def density() -> str:
     """The height of rows: `comfortable` or `compact`."""
     return "compact" if request.cookies.get("density") == "compact" else "comfortable"
+
+
+def letters() -> str:
+    """Whether single letters are shortcuts: `on` or `off`, for those who speak or press keys by accident."""
+    return "off" if request.cookies.get("letters") == "off" else "on"
 
 
 def url_with(**changes: object) -> str:

@@ -1,4 +1,4 @@
-"""How one likes the pages: language, colours, density and time zone; kept in the browser and with the person."""
+"""How one likes the pages: language, colours, density, keys and time zone; kept in the browser and with the person."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ CHOICES = {
     LOCALE_COOKIE: frozenset(LOCALES),
     "theme": frozenset({"auto", "light", "dark"}),
     "density": frozenset({"comfortable", "compact"}),
+    "letters": frozenset({"on", "off"}),
 }
-# What is kept with the person as well; density is a matter of the screen at hand.
+# What is kept with the person as well; density and keys are matters of the screen and the keyboard at hand.
 KEPT = (LOCALE_COOKIE, "theme", TIMEZONE_COOKIE)
 
 
