@@ -38,7 +38,7 @@ def newest(
 ) -> list[Mapping[Any, Any]]:
     """At most `limit` rows, the newest first; `log_id` has to be among the columns."""
     rows: list[Mapping[Any, Any]] = []
-    for part in _parts(where):
+    for part in parts(where):
         found: list[Mapping[Any, Any]] = []
         for start, end in windows(connection, part):
             query = select(*columns).where(*part.conditions, *_between(start, end))
@@ -53,17 +53,16 @@ def newest(
 def count_newest(connection: Connection, where: Where, most: int) -> int:
     """How many there are, up to `most` + 1."""
     count = 0
-    for part in _parts(where):
-        for start, end in windows(connection, part):
-            if count > most:
-                break
-            query = select(call_logs.c.log_id).where(*part.conditions, *_between(start, end))
-            capped = select(func.count()).select_from(query.limit(most + 1 - count).subquery())
-            count += connection.execute(capped, {LOW: start, HIGH: end - 1}).scalar_one()
+    for part, start, end in steps(connection, where):
+        if count > most:
+            break
+        query = select(call_logs.c.log_id).where(*part.conditions, *_between(start, end))
+        capped = select(func.count()).select_from(query.limit(most + 1 - count).subquery())
+        count += connection.execute(capped, {LOW: start, HIGH: end - 1}).scalar_one()
     return count
 
 
-def _parts(where: Where) -> list[Where]:
+def parts(where: Where) -> list[Where]:
     """The same search as one or two that the indexes help with.
 
     Attempts that are under way have no words yet; there are few, and they are looked for by themselves.
@@ -76,6 +75,13 @@ def _parts(where: Where) -> list[Where]:
         Where([*conditions, matching(implied.words)], where.low, where.high),
         Where([*conditions, _UNDER_WAY], where.low, where.high),
     ]
+
+
+def steps(connection: Connection, where: Where) -> Iterator[tuple[Where, int, int]]:
+    """Everything to look at, one after the other: what must hold there, and from which id to before which."""
+    for part in parts(where):
+        for start, end in windows(connection, part):
+            yield part, start, end
 
 
 _id = itemgetter("log_id")

@@ -15,7 +15,7 @@ from sqlalchemy.sql.visitors import InternalTraversal
 
 from webapp.log.days import id_range
 from webapp.log.filters import LogFilter
-from webapp.log.newest import Where, windows
+from webapp.log.newest import Where, steps
 from webapp.log.rollups_read import KEPT_S
 from webapp.log.rollups_tables import days, fresh, hours, minutes
 from webapp.log.rollups_tally import DAY_S, HOUR_S, MINUTE_S, SERVICE
@@ -132,8 +132,8 @@ def survey(connection: Connection, where: Where, span: Span | None, most: int = 
     bars: dict[int, Counter[str]] = {}
     errors: Counter[str] = Counter()
     total = 0
-    for start, end in windows(connection, where):
-        query = _counts(where, start, end, span, most + 1 - total)
+    for part, start, end in steps(connection, where):
+        query = _counts(part, start, end, span, most + 1 - total)
         for place, outcome, later, code, count in connection.execute(query, {LOW: start, HIGH: end - 1}):
             bars.setdefault(place, Counter())[tone_of(outcome, later)] += count
             errors.update({code: count} if code else {})
