@@ -58,6 +58,14 @@ def test_a_person_is_handed_over(client, clock, runtime):
     assert len(people(runtime)) == 1
 
 
+def test_they_are_never_asked_for_a_password_they_do_not_have(client, clock):
+    get(client, header(clock))
+    clock.advance(1200)
+    answer = get(client, header(clock, "/my/data"), "/my/data")
+
+    assert "/confirm" not in (answer.location or "")
+
+
 def test_nothing_of_the_administration_is_open_to_them(client, clock):
     assert get(client, header(clock, "/settings/integrations"), "/settings/integrations").status_code == 403
 

@@ -11,6 +11,7 @@ from tests.links.conftest import Journey, change, row_of, tokens_of
 from webapp import links
 from webapp.links import sweep
 from webapp.models.link import Link, LinkAttempt, LinkUsage
+from webapp.models.service import Service
 from webapp.models.user import User
 from webapp.monitor.scheduler import Monitor
 
@@ -132,3 +133,23 @@ def test_a_person_who_is_gone_takes_their_links_along(linked, runtime, user):
     assert row_of(runtime, linked.link_id) is None
     assert tokens_of(runtime, linked.link_id) is None
     assert other.whole("ann").outcome == "linked"
+
+
+@pytest.mark.parametrize(
+    "change_of", [{"is_enabled": False}, {"deleted_at": True}], ids=["disabled", "deleted"]
+)
+def test_the_links_of_a_service_that_is_switched_off_wait(
+    linked, runtime, clock, monitor, oidc_provider, change_of
+):
+    with runtime.sessions() as session:
+        service = session.get_one(Service, linked.service_id)
+        for name, value in change_of.items():
+            setattr(service, name, clock.now() if value is True else value)
+        session.commit()
+    clock.advance(55 * 60)
+    oidc_provider.forget()
+
+    assert turn(monitor) == 0
+    assert oidc_provider.asked("POST /token") == 0
+    with runtime.sessions() as session:
+        assert not links.links_of(session, runtime, linked.user_id)[0].is_enabled

@@ -195,6 +195,7 @@ def rows_of() -> Select[Any]:
         Service.service_name,
         Service.service_type,
         Service.is_enabled,
+        Service.deleted_at,
         Service.configurations,
     ).join(Service, Service.service_id == Link.service_id)
 
@@ -213,7 +214,7 @@ def view_of(runtime: Runtime, row: Row[Any], *, now: datetime) -> LinkView:
         provider=provider.label if provider else row.service_name,
         account_label=row.account_label,
         state=row.state,
-        is_enabled=row.is_enabled,
+        is_enabled=row.is_enabled and row.deleted_at is None,
         permissions=permissions(provider, words, row.scopes),
         missing=permissions(provider, words, [scope for scope in row.asked if scope not in row.scopes]),
         linked_at=row.linked_at,

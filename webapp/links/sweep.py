@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp.links import renewing
 from webapp.links.reading import ACTIVE
 from webapp.models.link import Link, LinkAttempt, LinkUsage
+from webapp.models.service import ThirdPartyServiceConfiguration as Service
 
 if TYPE_CHECKING:
     from webapp.runtime import Runtime
@@ -42,9 +43,11 @@ def sweep(runtime: Runtime) -> int:
 
 
 def due(runtime: Runtime, limit: int = AT_ONCE) -> Sequence[Row[Any]]:
-    """The links whose tokens are due for renewal."""
+    """The links whose tokens are due for renewal; those of a service that is switched off wait for it."""
     query: Any = select(Link.link_id, Link.generation, Link.service_id)
+    query = query.join(Service, Service.service_id == Link.service_id)
     query = query.where(Link.refresh_due_at <= runtime.clock.now(), Link.state == ACTIVE)
+    query = query.where(Service.is_enabled.is_(True), Service.deleted_at.is_(None))
     with runtime.sessions() as session:
         return list(session.execute(query.order_by(Link.refresh_due_at).limit(limit)))
 

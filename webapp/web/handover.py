@@ -14,7 +14,6 @@ from webapp.accounts.handover import Claimed, HandoverRefused
 from webapp.extensions import KEY, db, runtime
 from webapp.models.user import User
 
-BY_PROXY = "handover"
 _NOT_PAGES = ("/static/", "/healthz", "/readyz", "/metrics", "/callbacks/")
 
 
@@ -27,7 +26,7 @@ def register(app: Flask) -> None:
 def _hand_over() -> None:
     if request.path.startswith((*_NOT_PAGES, f"{runtime().config.api_prefix}/integrations")):
         return
-    held = getattr(session, "method", None) == BY_PROXY
+    held = getattr(session, "method", None) == sessions.BY_PROXY
     if sessions.current_person() is not None and not held:
         return
     header = request.headers.get(handover.HEADER)
@@ -50,7 +49,7 @@ def _take(header: str, *, held: bool) -> None:
         if held:
             sessions.end()
         abort(401)
-    sessions.begin(user, BY_PROXY)
+    sessions.begin(user, sessions.BY_PROXY)
 
 
 def _claimed(header: str) -> Claimed:
