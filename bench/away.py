@@ -122,7 +122,9 @@ def run(seconds, server=None):
         runtime = Runtime.create(config)
         try:
             service_id = prepare(runtime, url)
-            keep_calling(runtime, service_id, time.monotonic() + 1)  # the first calls open what all others share
+            keep_calling(
+                runtime, service_id, time.monotonic() + 1
+            )  # the first calls open what all others share
             before, _ = keep_calling(runtime, service_id, time.monotonic() + BEFORE_S)
             with away():
                 made, wrong = keep_calling(runtime, service_id, time.monotonic() + seconds)
