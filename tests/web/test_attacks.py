@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import resource
-import statistics
 import threading
 import time
 from html.parser import HTMLParser
@@ -219,15 +218,19 @@ def test_an_unknown_address_takes_as_long_as_a_known_one(app, admin, runtime):
         users.set_password(session, runtime, user, PASSWORD, actor="tests")
         session.commit()
 
-        def seconds(email):
-            begun = time.perf_counter()
+        def work(email):
+            begun = time.thread_time()  # what others do on this machine does not count
             users.check_password(session, email, "not this one at all")
-            return time.perf_counter() - begun
+            return time.thread_time() - begun
 
-        seconds("nobody@example.com")
-        pairs = [(seconds("admin@example.com"), seconds("nobody@example.com")) for _ in range(15)]
-    known, unknown = (statistics.median(times) for times in zip(*pairs, strict=True))
-    assert 0.5 < known / unknown < 2, "without the hash made for nothing it would be ten times and more"
+        def difference():
+            pairs = [(work("admin@example.com"), work("nobody@example.com")) for _ in range(20)]
+            known, unknown = (min(times) for times in zip(*pairs, strict=True))
+            return abs(known / unknown - 1)
+
+        work("nobody@example.com")
+        # A caching processor may favour one side once; what really differs differs each time.
+        assert min(difference() for _ in range(3)) < 0.1
 
 
 def test_thirty_sign_ins_at_once_share_the_memory_and_all_come_in(app):
