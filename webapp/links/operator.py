@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from webapp.links.reading import ACTIVE, ENDED, NEEDS_SIGN_IN
@@ -57,21 +57,25 @@ class ServiceLinks:
 def links_of_service(session: Session, service_id: str) -> ServiceLinks:
     """Count the links of a service by state and by what fails."""
     live = (Link.service_id == service_id, Link.state != ENDED)
-    states = select(Link.state, func.count()).where(*live).group_by(Link.state)
+    states = select(
+        Link.state,
+        func.count().label("links"),
+        func.sum(case(((Link.state == ACTIVE) & (Link.failures > 0), 1), else_=0)).label("failing"),
+        func.count(Link.asked_again_at).label("asked_again"),
+        func.max(Link.last_used_at).label("last_used_at"),
+    )
+    rows = session.execute(states.where(*live).group_by(Link.state)).all()
     failing = select(Link.failure, func.count(), func.max(Link.failed_at)).where(
-        *live, Link.failure.is_not(None)
+        Link.service_id == service_id, Link.failure.is_not(None)
     )
     failing = failing.group_by(Link.failure).order_by(func.count().desc(), Link.failure).limit(_FAILURES_MAX)
-    asked = select(func.count()).where(*live, Link.asked_again_at.is_not(None))
-    in_trouble = select(func.count()).where(*live, Link.state == ACTIVE, Link.failures > 0)
-    newest = select(func.max(Link.last_used_at)).where(*live)
     return ServiceLinks(
         service_id,
-        {row.state: row[1] for row in session.execute(states)},
-        session.scalar(in_trouble) or 0,
+        {row.state: row.links for row in rows},
+        sum(row.failing for row in rows),
         [Failure(code or "", links, last_at or _NEVER) for code, links, last_at in session.execute(failing)],
-        session.scalar(asked) or 0,
-        session.scalar(newest),
+        sum(row.asked_again for row in rows),
+        max((row.last_used_at for row in rows if row.last_used_at), default=None),
     )
 
 

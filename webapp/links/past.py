@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from webapp.links.reading import provider_of
@@ -16,6 +17,8 @@ from webapp.models.service import ThirdPartyServiceConfiguration as Service
 if TYPE_CHECKING:
     from webapp.runtime import Runtime
 
+_SHOWN = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Past:
@@ -24,19 +27,32 @@ class Past:
     link_id: str
     service_name: str
     account_label: str
+    ended_at: datetime
     manage_url: str | None
 
 
 def past(session: Session, runtime: Runtime, user_id: str, link_ids: Sequence[str]) -> Sequence[Past]:
     """Those of the links that this person ended, in the order of their names."""
-    query = select(Link.link_id, Link.account_label, Service).join(
-        Service, Service.service_id == Link.service_id
+    query = _ended(user_id).where(Link.link_id.in_(link_ids)).order_by(Service.name_key, Link.link_id)
+    return [_past(runtime, *row) for row in session.execute(query)]
+
+
+def recent(session: Session, runtime: Runtime, user_id: str) -> Sequence[Past]:
+    """The links that this person ended last, the newest first, as long as they are kept."""
+    query = _ended(user_id).order_by(Link.ended_at.desc(), Link.link_id).limit(_SHOWN)
+    return [_past(runtime, *row) for row in session.execute(query)]
+
+
+def _ended(user_id: str) -> Select[tuple[Link, Service]]:
+    query = select(Link, Service).join(Service, Service.service_id == Link.service_id)
+    return query.where(Link.user_id == user_id, Link.ended_at.is_not(None))
+
+
+def _past(runtime: Runtime, link: Link, service: Service) -> Past:
+    assert link.ended_at is not None
+    return Past(
+        link.link_id, service.service_name, link.account_label, link.ended_at, manage_page(runtime, service)
     )
-    query = query.where(Link.user_id == user_id, Link.link_id.in_(link_ids), Link.ended_at.is_not(None))
-    return [
-        Past(link_id, service.service_name, label, manage_page(runtime, service))
-        for link_id, label, service in session.execute(query.order_by(Service.name_key, Link.link_id))
-    ]
 
 
 def manage_page(runtime: Runtime, service: Service) -> str | None:

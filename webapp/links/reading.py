@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, Select, func, or_, select, update
+from sqlalchemy import Row, Select, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from webapp.links.words import Permission, permissions
@@ -22,6 +22,27 @@ CONTRACT = "OAUTH_PROVIDER"
 ACTIVE, NEEDS_SIGN_IN, ENDED = "active", "needs_sign_in", "ended"
 UNUSED_AFTER = timedelta(days=90)
 _USES_MAX = 5_000
+
+
+# Made once: a query of this width takes longer to build than to answer.
+_ROWS: Select[Any] = select(
+    *Link.__table__.c,
+    Service.service_name,
+    Service.service_type,
+    Service.is_enabled,
+    Service.deleted_at,
+    Service.configurations,
+).join(Service, Service.service_id == Link.service_id)
+_OF_PERSON = _ROWS.where(Link.user_id == bindparam("user_id"), Link.ended_at.is_(None))
+
+_NEW_POINTS = (
+    select(LinkUsage.link_id, LinkUsage.point)
+    .join(Link, Link.link_id == LinkUsage.link_id)
+    .where(LinkUsage.link_id.in_(bindparam("link_ids", expanding=True)), LinkUsage.point != "")
+    .group_by(LinkUsage.link_id, LinkUsage.point, Link.seen_at)
+    .having(or_(Link.seen_at.is_(None), func.min(LinkUsage.first_at) > Link.seen_at))
+    .order_by(LinkUsage.link_id, LinkUsage.point)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +120,7 @@ class Usage:
 
 def links_of(session: Session, runtime: Runtime, user_id: str) -> Sequence[LinkView]:
     """The accounts a person has linked, those that need attention first; ended ones are not among them."""
-    rows = session.execute(rows_of().where(Link.user_id == user_id, Link.ended_at.is_(None)))
+    rows = session.execute(_OF_PERSON, {"user_id": user_id})
     views = [view_of(runtime, row, now=runtime.clock.now()) for row in rows]
     fresh = _new_points(session, {view.link_id for view in views})
     views = [_with_points(view, fresh.get(view.link_id, ())) for view in views]
@@ -190,14 +211,7 @@ def provider_of(runtime: Runtime, service_type: str) -> type[OAuthProvider] | No
 
 def rows_of() -> Select[Any]:
     """Links with what is needed of their services, for `view_of`."""
-    return select(
-        *Link.__table__.c,
-        Service.service_name,
-        Service.service_type,
-        Service.is_enabled,
-        Service.deleted_at,
-        Service.configurations,
-    ).join(Service, Service.service_id == Link.service_id)
+    return _ROWS
 
 
 def view_of(runtime: Runtime, row: Row[Any], *, now: datetime) -> LinkView:
@@ -235,17 +249,8 @@ def _new_points(session: Session, link_ids: set[str]) -> dict[str, tuple[str, ..
     """The places whose first use of a link its owner has not seen yet."""
     if not link_ids:
         return {}
-    first = func.min(LinkUsage.first_at)
-    query = (
-        select(LinkUsage.link_id, LinkUsage.point)
-        .join(Link, Link.link_id == LinkUsage.link_id)
-        .where(LinkUsage.link_id.in_(link_ids), LinkUsage.point != "")
-        .group_by(LinkUsage.link_id, LinkUsage.point, Link.seen_at)
-        .having(or_(Link.seen_at.is_(None), first > Link.seen_at))
-        .order_by(LinkUsage.link_id, LinkUsage.point)
-    )
     found: dict[str, tuple[str, ...]] = {}
-    for link_id, point in session.execute(query):
+    for link_id, point in session.execute(_NEW_POINTS, {"link_ids": list(link_ids)}):
         found[link_id] = (*found.get(link_id, ()), point)
     return found
 

@@ -12,6 +12,7 @@ from webapp.models.base import Base, Json, Uuid, utcnow
 from webapp.models.secret import SEALED
 
 _LIVE = text("ended_at IS NULL")
+_FAILED = text("failure IS NOT NULL")
 
 
 class Link(Base):
@@ -38,6 +39,13 @@ class Link(Base):
         Index("ix_links_user_id", "user_id"),
         Index("ix_links_service_id_state", "service_id", "state", "link_id"),
         Index("ix_links_refresh_due_at", "refresh_due_at"),
+        Index(
+            "ix_links_service_id_failure",
+            "service_id",
+            "failure",
+            sqlite_where=_FAILED,
+            postgresql_where=_FAILED,
+        ),
     )
 
     link_id: Mapped[str] = mapped_column(Uuid, primary_key=True, default=uuid7)

@@ -69,6 +69,15 @@ def links() -> None:
     op.create_index("uq_links_live_account", "links", ["service_id", "account_id"], **live)
     op.create_index("ix_links_user_id", "links", ["user_id"], unique=False)
     op.create_index("ix_links_service_id_state", "links", ["service_id", "state", "link_id"], unique=False)
+    failed = sa.text("failure IS NOT NULL")
+    op.create_index(
+        "ix_links_service_id_failure",
+        "links",
+        ["service_id", "failure"],
+        unique=False,
+        sqlite_where=failed,
+        postgresql_where=failed,
+    )
     op.create_index("ix_links_refresh_due_at", "links", ["refresh_due_at"], unique=False)
 
 
