@@ -14,14 +14,14 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, func, select, text
 from sqlalchemy.sql import visitors
 
-from webapp.log.days import DAY
+from webapp.log.days import DAY, known
 from webapp.log.hints import hints
 from webapp.log.searchtext import HIGH, LOW, Hits, matching
 from webapp.log.tables import call_logs
 
 _UNDER_WAY: Any = text("call_logs.outcome = 'pending' AND call_logs.outcome <> 'succeeded'")
 FIRST = 5_000  # attempts of the first window
-_WIDER = 10  # a day without enough of them is followed by ten, and those by a hundred
+_WIDER = 3  # whole days with three times as many come next, then with nine times as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +99,16 @@ def windows(connection: Connection, where: Where) -> Iterator[tuple[int, int]]:
         return
     ids = select(call_logs.c.log_id).where(*_between(*everything))
     start = connection.scalar(ids.order_by(call_logs.c.log_id.desc()).offset(FIRST).limit(1))
-    oldest = connection.scalar(ids.order_by(call_logs.c.log_id).limit(1))
-    if start is None or oldest is None:
+    if start is None:
         yield everything
         return
     yield start, where.high
-    width = DAY
-    while start > oldest:
-        end, start = start, max(oldest, start - width)
-        yield start, end
-        width *= _WIDER
+    end, enough, attempts = start, FIRST * _WIDER, 0
+    for day in known(connection):
+        low = day.day * DAY
+        if where.low < low < end:
+            attempts += day.attempts
+            if attempts >= enough:
+                yield low, end
+                end, enough, attempts = low, enough * _WIDER, 0
+    yield where.low, end
