@@ -237,7 +237,10 @@ class TestDisconnecting:
         assert "The provider has forgotten the permission" in said
         assert not oidc_provider.is_live(token)
         assert row_of(runtime, linked).state == "ended"
-        assert "has forgotten" not in words(member_client.get(PAGE))
+        later = words(member_client.get(PAGE))
+        assert "has forgotten" not in later
+        assert "ann@provider.example · ended just now" in later
+        assert member_client.get(f"/my/links/{linked}").status_code == 200
 
     def test_a_provider_that_refuses_leaves_a_step_to_the_person(
         self, member_client, service, oidc_provider, runtime

@@ -34,16 +34,16 @@ class Past:
 def past(session: Session, runtime: Runtime, user_id: str, link_ids: Sequence[str]) -> Sequence[Past]:
     """Those of the links that this person ended, in the order of their names."""
     query = _ended(user_id).where(Link.link_id.in_(link_ids)).order_by(Service.name_key, Link.link_id)
-    return [_past(runtime, *row) for row in session.execute(query)]
+    return [_past(runtime, link, service) for link, service in session.execute(query)]
 
 
 def recent(session: Session, runtime: Runtime, user_id: str) -> Sequence[Past]:
     """The links that this person ended last, the newest first, as long as they are kept."""
     query = _ended(user_id).order_by(Link.ended_at.desc(), Link.link_id).limit(_SHOWN)
-    return [_past(runtime, *row) for row in session.execute(query)]
+    return [_past(runtime, link, service) for link, service in session.execute(query)]
 
 
-def _ended(user_id: str) -> Select[tuple[Link, Service]]:
+def _ended(user_id: str) -> Select[Link, Service]:
     query = select(Link, Service).join(Service, Service.service_id == Link.service_id)
     return query.where(Link.user_id == user_id, Link.ended_at.is_not(None))
 

@@ -16,7 +16,7 @@ from adapters.kit import Message
 from webapp import links
 from webapp.extensions import db, runtime
 from webapp.links import Ended, LinkView, Permission
-from webapp.links.past import Past, manage_page, past
+from webapp.links.past import Past, manage_page, past, recent
 from webapp.models.service import Service
 from webapp.web.access import actor, person, signed_in
 from webapp.web.i18n import say
@@ -52,6 +52,7 @@ def index() -> Response:
         attention=[link for link in found if link.needs_attention],
         connected=[link for link in found if not link.needs_attention],
         offers=links.available(session, runtime(), user_id),
+        ended=recent(session, runtime(), user_id),
         farewells=_farewells(user_id),
         refusal=refusal(),
         **_words(),
