@@ -32,14 +32,6 @@ class LogViewIn(Strict):
     is_shared: bool = Field(default=False, description="Whether everybody who may read the log sees it.")
 
 
-class LogViewChange(Strict):
-    """What to change of a view, as a merge patch."""
-
-    name: str = Field(default="", min_length=1, max_length=NAME_MAX)
-    search: dict[str, str] = Field(default_factory=dict)
-    is_shared: bool = False
-
-
 class LogViewOut(Answer):
     """A saved search."""
 

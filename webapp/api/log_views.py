@@ -11,7 +11,7 @@ from adapters.kit import Message, N_
 from webapp.api.access import caller, scoped
 from webapp.api.area import area
 from webapp.api.bodies import json_object, no_body, query_parameters, validated
-from webapp.api.log_schemas import LogViewChange, LogViewIn, LogViewList, LogViewOut
+from webapp.api.log_schemas import LogViewIn, LogViewList, LogViewOut
 from webapp.api.problems import Problem
 from webapp.api.spec import documented
 from webapp.extensions import db, runtime
@@ -67,7 +67,7 @@ def show(view_id: str) -> Response:
 @documented(
     "Change a view",
     "Logs",
-    body=LogViewChange,
+    body=LogViewIn,
     partial=True,
     answers={200: LogViewOut},
     problems=(403, 404, 422),
@@ -76,7 +76,7 @@ def change(view_id: str) -> Response:
     """Only what is sent is changed, and only by the token that made it."""
     query_parameters(())
     view, given = _own(view_id), json_object()
-    validated(LogViewChange, given)
+    validated(LogViewIn, {name: getattr(view, name) for name in LogViewIn.model_fields} | given)
     with _flaws():
         views.change(db.session(), view, runtime().clock.now(), **given)
     _note(view, "logs.view_share")

@@ -53,17 +53,8 @@ def new() -> Response:
 def create() -> ResponseReturnValue:
     """Save a search."""
     take_only({"name", "is_shared", *PARAMETERS})
-    given = {name: request.form[name] for name in PARAMETERS if request.form.get(name)}
-    shared = "is_shared" in request.form
     try:
-        view = views.create(
-            db.session(),
-            name=request.form.get("name", ""),
-            search=given,
-            is_shared=shared,
-            owner=owner(),
-            owner_name=actor(),
-        )
+        view = _created()
     except ViewInvalid as invalid:
         db.session.rollback()
         return _form(request.form.to_dict(), invalid.errors)
@@ -102,6 +93,17 @@ def delete(view_id: str) -> ResponseReturnValue:
 def owner() -> str:
     """Whose views those of the person of this request are."""
     return f"user:{person().user_id}"
+
+
+def _created() -> LogView:
+    return views.create(
+        db.session(),
+        name=request.form.get("name", ""),
+        search={name: request.form[name] for name in PARAMETERS if request.form.get(name)},
+        is_shared="is_shared" in request.form,
+        owner=owner(),
+        owner_name=actor(),
+    )
 
 
 def _view(view_id: str) -> LogView:
