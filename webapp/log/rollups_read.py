@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import CompoundSelect, Connection, Select, Table, func, select, union_all
@@ -86,7 +87,7 @@ def ranking(
     """Every key of a scope that occurs, the busiest first, with counts but without codes and latencies."""
     if not parts:
         return []
-    rows = _union(scope, None, parts, spreads=False).subquery()
+    rows = _union(scope, parts).subquery()
     sums = [func.sum(rows.c[name]) for name in SUMS]
     query = select(rows.c.key, *sums).group_by(rows.c.key).having(sums[0] > 0)
     query = query.order_by(sums[0].desc(), rows.c.key).limit(limit)
@@ -96,7 +97,7 @@ def ranking(
 def ever(connection: Connection, scope: str) -> dict[str, Tally]:
     """The sums since the beginning, by key; they only ever grow, but for repairs."""
     found: dict[str, Tally] = {}
-    parts = [_select(table, scope, None, None) for table in (totals, fresh)]
+    parts = [_select(table, scope) for table in (totals, fresh)]
     for key, _, *values in connection.execute(union_all(*parts)):
         found.setdefault(key, Tally()).add(tally_of(values))
     return found
@@ -105,27 +106,43 @@ def ever(connection: Connection, scope: str) -> dict[str, Tally]:
 def _rows(
     connection: Connection, scope: str, keys: Sequence[str], parts: Sequence[Part]
 ) -> Iterable[Sequence[Any]]:
-    return connection.execute(_union(scope, keys, parts)).all()
+    """One statement, as below; its text is made once, because making it takes longer than the answer."""
+    grains = tuple(part.grain_s for part in parts)
+    values: list[Any] = []
+    for part in (*parts, _waiting(parts)):
+        values += [scope, *keys, part.start_s, part.end_s]
+    return connection.exec_driver_sql(
+        _rows_sql(connection.dialect.name, grains, len(keys)), tuple(values)
+    ).all()
 
 
-def _union(
-    scope: str, keys: Sequence[str] | None, parts: Sequence[Part], *, spreads: bool = True
-) -> CompoundSelect[Any]:
+@lru_cache(256)
+def _rows_sql(dialect: str, grains: Sequence[int], keys: int) -> str:
+    hole = "?" if dialect == "sqlite" else "%s"
+    names, holes = ", ".join(("key", "start_s", *SUMS, *SPREADS)), ", ".join([hole] * keys)
+    return " UNION ALL ".join(
+        f"SELECT {names} FROM {table} WHERE scope = {hole} AND key IN ({holes})"  # noqa: S608 - our own names
+        f" AND start_s >= {hole} AND start_s < {hole}"
+        for table in (*(_TABLES[grain_s].name for grain_s in grains), fresh.name)
+    )
+
+
+def _union(scope: str, parts: Sequence[Part]) -> CompoundSelect[Any]:
     """One statement, so that what is just being moved from one table to the other is seen in one of them."""
-    waiting = Part(MINUTE_S, min(part.start_s for part in parts), max(part.end_s for part in parts))
-    tables = [(_TABLES[part.grain_s], part) for part in parts] + [(fresh, waiting)]
-    return union_all(*(_select(table, scope, keys, part, spreads=spreads) for table, part in tables))
+    tables = [(_TABLES[part.grain_s], part) for part in parts] + [(fresh, _waiting(parts))]
+    return union_all(*(_select(table, scope, part, spreads=False) for table, part in tables))
 
 
-def _select(
-    table: Table, scope: str, keys: Sequence[str] | None, part: Part | None, *, spreads: bool = True
-) -> Select[Any]:
+def _waiting(parts: Sequence[Part]) -> Part:
+    """What is counted and not added up yet, for all of this time."""
+    return Part(MINUTE_S, min(part.start_s for part in parts), max(part.end_s for part in parts))
+
+
+def _select(table: Table, scope: str, part: Part | None = None, *, spreads: bool = True) -> Select[Any]:
     names = ("key", "start_s", *SUMS, *(SPREADS if spreads else ()))
     query = select(*(table.c[name] for name in names)).where(table.c.scope == scope)
     if part:
         query = query.where(table.c.start_s >= part.start_s, table.c.start_s < part.end_s)
-    if keys is not None:
-        query = query.where(table.c.key == keys[0] if len(keys) == 1 else table.c.key.in_(keys))
-    elif table is not fresh and part:
-        query = query.where(table.c.key.in_(select(totals.c.key).where(totals.c.scope == scope)))
+        if table is not fresh:
+            query = query.where(table.c.key.in_(select(totals.c.key).where(totals.c.scope == scope)))
     return query
