@@ -141,7 +141,7 @@ def path_values(operation, ids):
     """The parameters of its path; `name` is that of a route or of a secret."""
     names = {parameter.name for parameter in operation.path_parameters}
     known = {**ids, "name": "SHOP" if "/routes/" in operation.path else "secret"}
-    return {name: known[name] for name in names}
+    return {name: known.get(name, "none") for name in names}
 
 
 def operations(schema):
@@ -185,7 +185,7 @@ def test_generated_requests_under_every_scope(schema, token, full, subtests):
     singles = [token(scope) for scope in SCOPES]
     for operation in operations(schema):
         with subtests.test(operation.label):
-            run(generated(operation), 6, lambda case: [judge(case, one) for one in (full, *singles)])
+            run(generated(operation), 3, lambda case: [judge(case, one) for one in (full, *singles)])
 
 
 def test_generated_requests_about_what_exists(schema, full, ids, subtests):

@@ -39,7 +39,7 @@ def export() -> Response:
     "Configuration",
     body=ApplyRequest,
     answers={200: PlanOut},
-    problems=(409, 412, 422, 503),
+    problems=(409, 412, 413, 422, 503),
 )
 def apply() -> Response:
     """A dry run unless `dry_run` is false. Everything in the file is stored, or nothing of it.
