@@ -46,9 +46,14 @@ def index() -> Response:
         overdue=log.freed(retention.kept(live.config)),
         tried=tried,
         freed=log.freed(_kept(tried)),
-        journal=live.recorder.backlog(),
-        lag_s=live.ledger.lag_s(live.clock.now()),
+        **_waiting(),
     )
+
+
+def _waiting() -> dict[str, Any]:
+    """What the journals hold, and for how long."""
+    live = runtime()
+    return {"journal": live.recorder.backlog(), "lag_s": live.ledger.lag_s(live.clock.now())}
 
 
 def size(count: int | None) -> str:
