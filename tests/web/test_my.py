@@ -199,7 +199,7 @@ class TestTheWayBack:
         answer = Person("ann").deny(there)
         page = member_client.get(f"/my/accounts/{provider}/back", query_string=answer, follow_redirects=True)
 
-        assert "You did not allow the link" in words(page)
+        assert "Accounts 1 You did not allow the link" in words(page)
         assert f'href="/my/accounts/{provider}/start"' in news(page)
         assert "start" not in news(member_client.get(PAGE))
 

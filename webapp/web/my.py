@@ -47,11 +47,13 @@ def index() -> Response:
     """What needs attention, what is connected, what could be."""
     session, user_id = db.session(), person().user_id
     found = links.links_of(session, runtime(), user_id)
+    offers = links.available(session, runtime(), user_id)
     return page(
         "my/index.html",
         attention=[link for link in found if link.needs_attention],
         connected=[link for link in found if not link.needs_attention],
-        offers=links.available(session, runtime(), user_id),
+        offers=offers,
+        names=_names(found) | _names(offers),
         ended=recent(session, runtime(), user_id),
         farewells=_farewells(user_id),
         refusal=refusal(),
@@ -136,6 +138,10 @@ def download() -> Response:
 
 def _own(link_id: str) -> LinkView:
     return links.link_of(db.session(), runtime(), link_id, person().user_id) or abort(404)
+
+
+def _names(services: Sequence[LinkView] | Sequence[links.Offer]) -> dict[str, str]:
+    return {one.service_id: one.service_name for one in services}
 
 
 def _tell(ended: Sequence[Ended]) -> None:
