@@ -81,6 +81,7 @@ def bodies(api, http_service, clock):
               "ends_at": (start + timedelta(hours=1)).isoformat()}  # fmt: skip
     return {
         "calls_create": {**call, "deadline_ms": 2000, "integration_point": "p", "correlation_id": "c"},
+        "links_token": {"person": "nobody@example.com", "service": "OAUTH_PROVIDER_OIDC", "integration_point": "p"},
         "services_create": {**plain, "service_name": "Another", "configurations": settings_, "default_timeout_ms": 5000,
                             "retry_policy": {}, "rate_limit": None, "description": "", "health_interval_s": 60},
         "services_replace": {**plain, "configurations": settings_, "is_enabled": True},
