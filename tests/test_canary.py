@@ -210,6 +210,7 @@ def call(service_type, service_id):
         "EMAIL": ("email.send", {"to": "lin@example.com", "subject": "s", "text": "t"}),
         "SMS": ("sms.send", {"to": "+8613900000000", "template": "HX" + "0a" * 16, "text": "t"}),
         "HTTP": ("http.request", {"method": "GET", "path": "/items"}),
+        "OAUTH": ("oauth.request", {"method": "GET", "path": "/items"}),
     }[service_type.split("_", maxsplit=1)[0]]
     return {"operation": operation, "service_type_preference": service_id, "params": params}
 

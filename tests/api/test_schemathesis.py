@@ -93,6 +93,9 @@ def bodies(api, http_service, clock):
         "incidents_plan": window,
         "incidents_note": {"note": "Seen."},
         "alerts_create_channel": {**channel, "name": "Another"},
+        "alerts_replace_channel": {**channel, "name": "Hook"},
+        "log_views_create": {"name": "Failures", "search": {"q": "outcome:failed", "range": "24h"}, "is_shared": False},
+        "log_views_change": {"name": "Failures"},
         "alerts_create": {"name": "On call", "channels": [made], "states": ["down"], "after_s": 60},
         "alerts_replace": {"name": "On call", "channels": [made], "states": ["down"], "after_s": 60},
         "reconcile_decide": {"outcome": "failed", "note": "They said so."},
@@ -118,6 +121,7 @@ def ids(api, session, bodies, http_service, clock):
     assert api("PUT", f"{service}/secrets/secret/next", bodies["secrets_stage"]).status_code == 200
     call = api("POST", "/calls", bodies["calls_create"])
     assert call.status_code == 200, call.text
+    view = api("POST", "/logs/views", bodies["log_views_create"]).json
     incident = Incident(subject=http_service["service_id"], state="down", opened_at=clock.now(), points=[])
     session.add(incident)
     item = {"operation": "http.request", "state": "needs_attention", "service_id": http_service["service_id"]}
@@ -134,6 +138,7 @@ def ids(api, session, bodies, http_service, clock):
         "rule_id": rule["rule_id"],
         "channel_id": rule["channels"][0],
         "window_id": window["window_id"],
+        "view_id": view["view_id"],
         "incident_id": incident.incident_id,
     }
 
