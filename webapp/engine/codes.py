@@ -243,7 +243,9 @@ _OWN = {
     "INTERNAL_ERROR": Code(500, N_("Patchbay made a mistake"), N_("Report it with the id of the call.")),
 }
 
-CODES: Mapping[str, Code] = MappingProxyType(_CONFIGURATION | _REQUEST | _GATES | _NETWORK | _VENDOR | _LINKS | _OWN)
+CODES: Mapping[str, Code] = MappingProxyType(
+    _CONFIGURATION | _REQUEST | _GATES | _NETWORK | _VENDOR | _LINKS | _OWN
+)
 """Every documented code. A code that is missing here is shown as INTERNAL_ERROR."""
 
 

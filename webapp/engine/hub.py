@@ -97,7 +97,9 @@ class Hub:
                 "OPERATION_UNSUPPORTED", Message.of(N_("This provider has no tokens of persons."))
             )
         runtime.links.used(token, point)
-        process_secrets.learn((token.access_token.get_secret_value(),))  # business code has it in clear from here on
+        process_secrets.learn(
+            (token.access_token.get_secret_value(),)
+        )  # business code has it in clear from here on
         return token
 
     def _go(self, run: Run) -> Result:

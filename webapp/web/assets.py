@@ -22,7 +22,18 @@ SOURCES = ROOT / "static" / "src"
 BUILT = ROOT / "static" / "dist"
 PACKAGE = ROOT / "node_modules" / "htmx.org" / "dist"
 HTMX = {"htmx.js": "htmx.min.js", "hx-sse.js": "ext/hx-sse.min.js", "hx-csp.js": "ext/hx-csp.min.js"}
-OWN = ("app.css", "factor.css", "system.css", "files.css", "overview.css", "logs.css", "my.css", "app.js", "passkeys.js", "mark.svg")
+OWN = (
+    "app.css",
+    "factor.css",
+    "system.css",
+    "files.css",
+    "overview.css",
+    "logs.css",
+    "my.css",
+    "app.js",
+    "passkeys.js",
+    "mark.svg",
+)
 # Sheets that only the pages of an area need, by blueprint.
 SHEETS = {
     "account": "factor.css",

@@ -173,7 +173,9 @@ SETTINGS: tuple[tuple[str, tuple[Place, ...]], ...] = (
                 "link_admin.index",
                 N_("Linked accounts"),
                 "plug",
-                lead=N_("How many people linked an account of theirs, what fails, and asking them to sign in again."),
+                lead=N_(
+                    "How many people linked an account of theirs, what fails, and asking them to sign in again."
+                ),
                 verb=Verb.SERVICE_READ,
             ),
             Place(
