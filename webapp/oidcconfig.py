@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -50,8 +49,6 @@ def read(reader: Reader) -> Provider | None:
     if not client_id or not secret:
         missing = "OIDC_CLIENT_SECRET" if client_id else "OIDC_CLIENT_ID"
         raise ConfigError(f"PATCHBAY_{missing}", "is needed with PATCHBAY_OIDC_ISSUER.")
-    if find_spec("joserfc") is None:
-        raise ConfigError("PATCHBAY_OIDC_ISSUER", "needs the packages of requirements-oidc.txt.")
     default = reader.text("OIDC_DEFAULT_ROLE")
     if default is not None and default not in ROLES:
         raise ConfigError("PATCHBAY_OIDC_DEFAULT_ROLE", f"must be one of: {', '.join(ROLES)}.")
