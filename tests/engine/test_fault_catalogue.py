@@ -1,7 +1,8 @@
 """The fault catalogue, case by case, through the public door and over real sockets.
 
-Each case asserts the outcome, the rows, the breaker's vote, that every slot and permit is back, and that no secret is
-anywhere (`Story.is_sound`). WHERE says which test is which case; those of jobs (70 to 78) stand with the jobs.
+Each case here and in test_fault_catalogue_calls.py asserts the outcome, the rows, the breaker's vote, that every slot
+and permit is back, and that no secret is anywhere (`Story.is_sound`). WHERE says which test is which case: some stand
+with the part they are about, and those of jobs (70 to 78) will stand with the jobs.
 """
 
 from __future__ import annotations
