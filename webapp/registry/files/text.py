@@ -73,7 +73,8 @@ def load(text: str) -> Any:
         raise _invalid(Message.of(N_("A file has at most %(count)s KiB."), count=MOST_BYTES // 1024))
     try:
         _survey(text)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  # nosec B506 - see what it makes
+        # This loader makes plain values only.
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  # nosec B506
     except _Refused as refused:
         raise _invalid(Message.of(refused.msgid, line=_line(refused))) from None
     except yaml.YAMLError as error:
