@@ -12,6 +12,7 @@ TABLE = {
     "service.test": "operator admin owner",
     "service.switch": "operator admin owner",
     "log.read_payload": "operator admin owner",
+    "log.export": "operator admin owner",
     "call.write": "operator admin owner",
     "system.read": "operator admin owner",
     "service.write": "admin owner",

@@ -51,17 +51,25 @@ def test_two_hundred_ask_at_once_and_one_token_is_made(linked, runtime, config, 
     before = tokens_of(runtime, linked.link_id)
     change(runtime, linked.link_id, expires_at=datetime.now(UTC) - timedelta(minutes=1))
     oidc_provider.forget()
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context(
+        "spawn"
+    )  # a fork of a process with threads may wait for one for ever
     begin, found = context.Barrier(PROCESSES), context.Queue()
     processes = [
-        context.Process(target=ask, args=[config, linked.user_id, linked.service_id, begin, found])
+        context.Process(
+            target=ask, args=[config, linked.user_id, linked.service_id, begin, found], daemon=True
+        )
         for _ in range(PROCESSES)
     ]
     for process in processes:
         process.start()
-    answers = Counter(answer for _ in processes for answer in json.loads(found.get(timeout=60)))
-    for process in processes:
-        process.join()
+    try:
+        answers = Counter(answer for _ in processes for answer in json.loads(found.get(timeout=60)))
+        for process in processes:
+            process.join(30)
+    finally:
+        for process in processes:
+            process.kill()
     found.close()
     found.join_thread()
 

@@ -113,7 +113,7 @@ def test_from_the_set_up_link_to_the_mail_in_the_log(
 
     page.goto("/logs")
     check_page(page)
-    page.locator("#results tbody a").first.click()
+    page.locator("#results a[data-open]").first.click()
     expect(page.locator("h1")).to_have_text("email.send")
     expect(page.locator(".attempt")).to_have_count(1)
     check_page(page)
@@ -168,5 +168,5 @@ def test_the_same_without_javascript(
     assert len(mailbox.mails) == 1
 
     page.goto("/logs?outcome=succeeded")
-    page.locator("#results tbody a").first.click()
+    page.locator("#results a[data-open]").first.click()
     expect(page.locator(".attempt")).to_have_count(1)

@@ -289,7 +289,13 @@ class TestRequired:
 
     def test_every_other_route_is_shut_until_then(self, app, client):
         sign_in(client, make_user(app, Role.OWNER))
-        open_before = {"second_factor.index", "second_factor.add", "auth.logout", "step_up.confirm"}
+        open_before = {
+            "second_factor.index",
+            "second_factor.add",
+            "passkeys.add",
+            "auth.logout",
+            "step_up.confirm",
+        }
         adapter = app.url_map.bind("localhost")
         from tests.people import values_for
         from webapp.web.access import PUBLIC, declared_access

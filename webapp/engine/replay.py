@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from adapters.kit import Effect, Message, Safety, N_
@@ -66,7 +67,10 @@ def keep(runtime: Runtime, run: Run, error: PatchbayError) -> None:
     """
     if str(error.effect) not in _NOT_DONE and run.request.operation.safety not in _HARMLESS:
         return
-    services = runtime.snapshots.current().services
+    try:
+        services = runtime.snapshots.current().services
+    except SQLAlchemyError:
+        return  # nobody knows the services, so none can have asked for it
     considered = [services.get(str(one.get("service_id"))) for one in run.trail.candidates]
     wanted = any(facts and facts.keep_inputs for facts in considered)
     if not wanted or run.request.on_behalf_of or not _writers.acquire(blocking=False):

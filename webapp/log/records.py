@@ -10,6 +10,9 @@ from typing import Any
 import orjson
 
 
+_MARK = b" "  # before what only Python's own encoder could write, and only its decoder reads as it was
+
+
 def stamp(moment: datetime) -> str:
     """A moment in UTC as records and SQLite keep it."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
@@ -27,12 +30,9 @@ def encode(value: object, plain: Callable[[Any], object] = _plain) -> bytes:
     try:
         return orjson.dumps(value, plain, orjson.OPT_PASSTHROUGH_DATETIME)
     except TypeError:
-        return json.dumps(value, separators=(",", ":"), default=plain).encode()
+        return _MARK + json.dumps(value, separators=(",", ":"), default=plain).encode()
 
 
 def decode(payload: bytes) -> Any:
     """What was encoded; raises ValueError."""
-    try:
-        return orjson.loads(payload)
-    except ValueError:
-        return json.loads(payload)
+    return json.loads(payload) if payload.startswith(_MARK) else orjson.loads(payload)
