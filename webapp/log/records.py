@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 
-
 _MARK = b" "  # before what only Python's own encoder could write, and only its decoder reads as it was
 
 
