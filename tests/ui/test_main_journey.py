@@ -113,7 +113,12 @@ def test_from_the_set_up_link_to_the_mail_in_the_log(
 
     page.goto("/logs")
     check_page(page)
-    page.locator("#results a[data-open]").first.click()
+    link = page.locator("#results a[data-open]").first
+    number = link.get_attribute("data-open")
+    link.click()
+    expect(page.locator("[data-drawer] .attempt")).to_have_count(1)
+    check_page(page)
+    page.goto(f"/logs/{number}")
     expect(page.locator("h1")).to_have_text("email.send")
     expect(page.locator(".attempt")).to_have_count(1)
     check_page(page)
