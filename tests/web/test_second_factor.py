@@ -293,6 +293,7 @@ class TestRequired:
             "second_factor.index",
             "second_factor.add",
             "passkeys.add",
+            "passkeys.confirm",
             "auth.logout",
             "step_up.confirm",
         }
