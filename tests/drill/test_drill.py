@@ -16,6 +16,8 @@ from webapp.registry import routes, services
 from webapp.registry.errors import Conflict, NotFound
 from webapp.sandbox.knobs import FAILURES
 
+pytestmark = pytest.mark.slow  # on a database of its own, whatever the application has
+
 MAIL = {"api_key": "SG.of-the-real-account", "from_email": "no-reply@example.com"}
 SMTP = {"host": "mail.example.com", "port": 587, "from_address": "no-reply@example.com"}
 

@@ -54,7 +54,7 @@ def until(condition, seconds=40):
     raise AssertionError("It did not happen in time.")
 
 
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_leader_dies_and_no_check_is_lost_or_doubled(config, add, count):
     """The interval of the services is shortened in the database, because the registry allows ten seconds and more."""
     vendor = Vendor(GOOD)
