@@ -7,6 +7,7 @@ renewal, revocation. `begin`, `link`, `refresh` and `revoke` are Patchbay's own 
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -162,9 +163,9 @@ class OAuthProvider(Adapter, contract="OAUTH_PROVIDER", namespace="oauth", label
 
     # Facts that may take more than a word to say.
 
+    @abstractmethod
     def endpoints(self) -> Endpoints:
         """Return where the steps happen."""
-        raise NotImplementedError
 
     def begin_extra(self, *, choose: bool) -> dict[str, str]:
         """Return what else goes to the provider; `choose` asks it to let the person choose an account."""
