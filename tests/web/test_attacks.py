@@ -287,5 +287,5 @@ def test_what_was_forbidden_or_forged_is_in_the_log(viewer_client, caplog):
     viewer_client.environ_base.pop("HTTP_X_CSRFTOKEN")
     viewer_client.post("/logout")
 
-    assert "Refused GET /settings/users of viewer@example.com (Forbidden)." in caplog.text
-    assert "Refused POST /logout of viewer@example.com (CSRFError)." in caplog.text
+    assert "Refused GET /settings/users of viewer@example.com (Forbidden)." in caplog.messages
+    assert "Refused POST /logout of viewer@example.com (CSRFError)." in caplog.messages
