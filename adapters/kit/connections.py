@@ -14,6 +14,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from adapters.kit.answer import Answer, request_head
 from adapters.kit.faults import out_of_time
+from adapters.kit.watchdog import line_of
 from adapters.kit.wire import Wire
 
 _SENT_AT_ONCE = 64 * 1024  # a body up to here shares its packet with the head
@@ -36,13 +37,15 @@ class _Tracked(HTTPConnection):
 
     plain = True
     idle_since = 0.0
+    _line: socket.socket | None = None  # what the watchdog cuts it by
 
     def _new_conn(self) -> socket.socket:
         wire = _wire.get()
         wire.phase = "connecting"
         sock = wire.dial(self.host, self.port or self.default_port, plain=self.plain)
+        self._line = line_of(sock)
         if wire.watch is not None:
-            wire.watch.hold(sock)
+            wire.watch.borrow(self._line)
             if wire.watch.fired:  # while we were still resolving or connecting: nothing was sent
                 sock.close()
                 raise out_of_time(wire.deadline_bound)
@@ -53,10 +56,12 @@ class _Tracked(HTTPConnection):
         wire = _wire.get()
         if self.sock is None:
             self.connect()
-        elif wire.watch is not None:
-            wire.watch.hold(self.sock)
+        elif wire.watch is not None and self._line is not None:
+            wire.watch.borrow(self._line)
         sock = self.sock
-        sock.settimeout(min(wire.read_timeout_s, wire.remaining()) or None)
+        patience = _patience(wire)
+        if sock.gettimeout() != patience:
+            sock.settimeout(patience)
         wire.phase = "sending"
         try:
             sock.sendall(head + body if len(body) <= _SENT_AT_ONCE else head)
@@ -68,6 +73,33 @@ class _Tracked(HTTPConnection):
             return
         wire.phase = "sent"
         answer.read(sock)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it may be used again: still open, and nothing came on it that nobody asked for."""
+        if self.sock is None or self._line is None:
+            return False
+        try:
+            self._line.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    def close(self) -> None:
+        line, self._line = self._line, None
+        super().close()
+        if line is not None:
+            line.close()
+
+
+def _patience(wire: Wire) -> float | None:
+    """Seconds the socket itself waits. As long as the attempt lasts the watchdog waits: a socket's own limit costs more."""
+    remaining = wire.remaining()
+    if wire.watch is not None and wire.read_timeout_s >= remaining:
+        return None
+    return min(wire.read_timeout_s, remaining) or None
 
 
 class _TrackedTLS(_Tracked, HTTPSConnection):

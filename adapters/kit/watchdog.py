@@ -15,6 +15,11 @@ import time
 from contextlib import suppress
 
 
+def line_of(sock: socket.socket) -> socket.socket:
+    """A second door to a connection: wrapping a socket in TLS and reading a reply both move the first one."""
+    return socket.socket(sock.family, sock.type, sock.proto, fileno=os.dup(sock.fileno()))
+
+
 class Watch:
     """One conversation under watch. `fired` says that it was cut."""
 
@@ -23,16 +28,20 @@ class Watch:
         self.over = False
         self._lock = threading.Lock()
         self._line: socket.socket | None = None
+        self._borrowed = False
 
     def hold(self, sock: socket.socket) -> None:
-        """Take the connection that is to be cut; a later one replaces it.
+        """Take the connection that is to be cut; a later one replaces it."""
+        self._take(line_of(sock), borrowed=False)
 
-        The descriptor is duplicated: wrapping a socket in TLS and reading a reply both move the original.
-        """
-        line = socket.socket(sock.family, sock.type, sock.proto, fileno=os.dup(sock.fileno()))
+    def borrow(self, line: socket.socket) -> None:
+        """As `hold`, through a line that whoever made it goes on to use, and closes."""
+        self._take(line, borrowed=True)
+
+    def _take(self, line: socket.socket, *, borrowed: bool) -> None:
         with self._lock:
             self._drop()
-            self._line = line
+            self._line, self._borrowed = line, borrowed
             if self.fired:
                 self._cut()
             elif self.over:
@@ -59,9 +68,9 @@ class Watch:
             self._drop()
 
     def _drop(self) -> None:
-        if self._line is not None:
+        if self._line is not None and not self._borrowed:
             self._line.close()
-            self._line = None
+        self._line = None
 
 
 class Watchdog:
