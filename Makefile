@@ -16,7 +16,7 @@ ON_POSTGRESQL := --database postgresql -m "not browser and not slow"
 ALONE := $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check fix assets bench messages
+.PHONY: help run demo test check audit fix assets bench messages
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -39,6 +39,10 @@ check: $(VENV)/dev $(PO).mo  ## Lint, types, layers, security, templates, transl
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -c pyproject.toml -r adapters webapp -ll
 	$(BIN)/djlint --lint --quiet templates
+
+# Ends with 2 when no index of vulnerabilities answers: that is no clean bill. Not part of `check`, which needs no network.
+audit: $(VENV)/audit/.stamp $(VENV)/runtime  ## Compare what is locked with known vulnerabilities (asks the network)
+	@$(BIN)/python -m webapp.commands.advisories $(VENV)/audit/bin/pip-audit
 
 fix: $(VENV)/dev  ## Format and repair what the linter can
 	$(BIN)/ruff check --fix .
@@ -67,6 +71,12 @@ $(VENV)/runtime: requirements.lock webapp/commands/plugin.py | $(VENV)/bin/pytho
 
 $(VENV)/dev: requirements-dev.lock $(VENV)/runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# in an environment of its own: it brings a pip along
+$(VENV)/audit/.stamp: requirements-audit.lock | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
 	@touch $@
 
 $(VENV)/bench: requirements-bench.lock $(VENV)/runtime
