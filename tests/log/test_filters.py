@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from webapp.log.batch import Batch
 from webapp.log.filters import LogFilter
 from webapp.log.language_services import Services
-from webapp.log.survey import MOST, Span, tone_of
+from webapp.log.spans import Span
+from webapp.log.survey import MOST, tone_of
 from webapp.log.writer import stamped, write
 
 START = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from webapp.api.call_schemas import LogFilters
 from webapp.api.schemas import Answer
-from webapp.log.survey import BARS_MAX
+from webapp.log.spans import BARS_MAX
 from webapp.registry.fields import Strict
 
 Range = Literal["1h", "6h", "24h", "7d", "30d", "90d", "400d"]

@@ -109,7 +109,7 @@ def _rows(
     """One statement, as below; its text is made once, because making it takes longer than the answer."""
     grains = tuple(part.grain_s for part in parts)
     values: list[Any] = []
-    for part in (*parts, _waiting(parts)):
+    for part in (*parts, waiting(parts)):
         values += [scope, *keys, part.start_s, part.end_s]
     return connection.exec_driver_sql(
         _rows_sql(connection.dialect.name, grains, len(keys)), tuple(values)
@@ -129,11 +129,16 @@ def _rows_sql(dialect: str, grains: Sequence[int], keys: int) -> str:
 
 def _union(scope: str, parts: Sequence[Part]) -> CompoundSelect[Any]:
     """One statement, so that what is just being moved from one table to the other is seen in one of them."""
-    tables = [(_TABLES[part.grain_s], part) for part in parts] + [(fresh, _waiting(parts))]
+    tables = [(_TABLES[part.grain_s], part) for part in parts] + [(fresh, waiting(parts))]
     return union_all(*(_select(table, scope, part, spreads=False) for table, part in tables))
 
 
-def _waiting(parts: Sequence[Part]) -> Part:
+def table_of(grain_s: int) -> Table:
+    """The table whose sums are of this length."""
+    return _TABLES[grain_s]
+
+
+def waiting(parts: Sequence[Part]) -> Part:
     """What is counted and not added up yet, for all of this time."""
     return Part(MINUTE_S, min(part.start_s for part in parts), max(part.end_s for part in parts))
 

@@ -152,13 +152,13 @@ class Histogram:
     def svg(self, label: str) -> Markup:
         """Draw the bars; the brush of app.js reads the time of a bar from its position."""
         paths: dict[str, list[str]] = {}
-        width = _WIDTH / max(len(self.buckets), 1)
+        width, top = _WIDTH / max(len(self.buckets), 1), self.top
         for index, bucket in enumerate(self.buckets):
             foot = float(_HEIGHT)
             for tone in TONES:
                 if not (count := bucket.counts.get(tone, 0)):
                     continue
-                height = max(count / self.top * _HEIGHT, 1)
+                height = max(count / top * _HEIGHT, 1)
                 foot -= height
                 left, bar = _number(index * width), _number(max(width - _GAP, 1))
                 paths.setdefault(tone, []).append(f"M{left} {_number(foot)}h{bar}v{_number(height)}h-{bar}z")

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from functools import cached_property
 from typing import NamedTuple
 
 from flask import current_app, request
-from flask_babel import (
-    format_date,
-    format_datetime,
-    format_decimal,
-    format_timedelta,
-    gettext,
-    ngettext,
-    to_user_timezone,
-)
+from flask_babel import format_timedelta, gettext, ngettext
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.kit import N_
 from webapp.extensions import runtime
-from webapp.log.entries import LogEntry
 from webapp.log.entries import Page as LogPage
 from webapp.log.filters import FilterInvalid, LogFilter
 from webapp.log.survey import Survey
 from webapp.web.charts import Bucket, Histogram
-from webapp.web.i18n import say
-from webapp.web.log_search import LogSearch
+from webapp.web.i18n import number, say, stamp
+from webapp.web.log_search import LogSearch, address_with
 
 TONES = {"succeeded": "ok", "retried": "warn", "failed": "bad", "unknown": "none"}
 TONE_LABELS = {
@@ -52,16 +42,15 @@ class Nearby(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """One bar as a link: its time, its range in the URL, and what it stands for in words."""
+    """One bar as a link: its beginning in words, the list of its time alone, and what it stands for."""
 
-    start: datetime
-    from_: str
-    to: str
+    at: str
+    url: str
     label: str
-    total: int
+    bucket: Bucket
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Results:
     """Everything below the search box."""
 
@@ -71,7 +60,7 @@ class Results:
     broken: bool = False
     late_s: int = 0
 
-    @property
+    @cached_property
     def chart(self) -> Histogram:
         """The bars."""
         span = self.survey.span
@@ -84,22 +73,31 @@ class Results:
         ]
         return Histogram(buckets, span.step)
 
-    @property
+    @cached_property
+    def tones(self) -> list[tuple[str, str, int]]:
+        """The ways attempts ended that occur: name, word and how many."""
+        return [(tone, say(TONE_LABELS[tone]), total) for tone, total in self.chart.totals.items()]
+
+    @cached_property
     def bars(self) -> list[Bar]:
         """Each bar as a link to its time alone."""
-        step = self.chart.step
-        return [
-            Bar(one.start, iso(one.start), iso(one.start + step), _told(one), one.total)
-            for one in self.chart.buckets
-        ]
+        words = {tone: say(label) for tone, label in TONE_LABELS.items()}
+        to_time = address_with("from", "to", without=("range", "cursor", "open", "tail"))
+        bars = []
+        for one in self.chart.buckets:
+            at = stamp(one.start)
+            told = ", ".join(f"{words[tone]} {number(count)}" for tone, count in one.counts.items())
+            url = to_time(iso(one.start), iso(one.start + self.chart.step))
+            bars.append(Bar(at, url, f"{at}: {told or '0'}", one))
+        return bars
 
     @property
     def count(self) -> str:
         """How many there are, in words."""
-        number = self.survey.count
+        found = self.survey.count
         if self.survey.capped:
-            return str(gettext("%(count)s+ attempts", count=format_decimal(number)))
-        return str(ngettext("%(count)s attempt", "%(count)s attempts", number, count=format_decimal(number)))
+            return str(gettext("%(count)s+ attempts", count=number(found)))
+        return str(ngettext("%(count)s attempt", "%(count)s attempts", found, count=number(found)))
 
 
 def results(search: LogSearch) -> Results:
@@ -118,12 +116,6 @@ def results(search: LogSearch) -> Results:
 def newest(search: LogSearch) -> LogPage:
     """The newest attempts, for somebody who watches."""
     return runtime().log.search(search.filter, TAIL_MOST)
-
-
-def by_day(entries: Sequence[LogEntry]) -> list[tuple[str, list[LogEntry]]]:
-    """Group a page of entries under the days of the reader's time zone."""
-    days = groupby(entries, key=lambda entry: to_user_timezone(entry.request_timestamp).date())
-    return [(format_date(day, "full", rebase=False), list(group)) for day, group in days]
 
 
 def iso(moment: datetime) -> str:
@@ -159,12 +151,6 @@ def _nearby(wanted: LogFilter) -> list[Nearby]:
 
 def _around(at: datetime, earlier: bool) -> Nearby:
     return Nearby(at, earlier, iso(at - _AROUND), iso(at + _AROUND))
-
-
-def _told(bucket: Bucket) -> str:
-    """A bar in words: its beginning and its numbers."""
-    parts = [f"{say(TONE_LABELS[tone])} {format_decimal(count)}" for tone, count in bucket.counts.items()]
-    return f"{format_datetime(bucket.start, 'yyyy-MM-dd HH:mm:ss')}: {', '.join(parts) or '0'}"
 
 
 def _late_s() -> int:

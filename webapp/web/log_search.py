@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -152,6 +152,18 @@ def url_with(**changes: str | None) -> str:
     given = {name: request.args[name] for name in PARAMETERS if request.args.get(name)}
     kept: dict[str, Any] = {name: value for name, value in {**given, **changes}.items() if value}
     return url_for("logs.index", **kept)
+
+
+def address_with(*names: str, without: Sequence[str] = ()) -> Callable[..., str]:
+    """The address of the list as it is now with other values for these parameters, for many values.
+
+    The values go in as they are: they have to be plain.
+    """
+    kept = url_with(**dict.fromkeys((*names, *without)))
+    begun = kept + ("&" if "?" in kept else "?")
+    return lambda *values: (
+        begun + "&".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
+    )
 
 
 def export_url(kind: str) -> str:

@@ -16,7 +16,8 @@ from webapp.log.language_services import Services
 from webapp.web import log_call, log_replay
 from webapp.web.access import person, requires
 from webapp.web.hx import htmx
-from webapp.web.log_results import TONE_LABELS, by_day, newest, results, step_length
+from webapp.web.log_lines import by_day
+from webapp.web.log_results import newest, results, step_length
 from webapp.web.log_search import RANGES, LogSearch, export_url, filtered_url, outcome_choices, url_with
 from webapp.web.log_suggest import suggestions
 from webapp.web.page import page
@@ -79,7 +80,6 @@ def _shared(search: LogSearch) -> dict[str, Any]:
         "tail": "tail" in request.args,
         "ranges": RANGES,
         "outcomes": outcome_choices(),
-        "tones": TONE_LABELS,
         "fields": FIELDS,
         "filtered_url": filtered_url,
         "log_url": url_with,

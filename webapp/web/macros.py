@@ -28,6 +28,8 @@ class Macros:
         for template in self._templates:
             macro = getattr(self._app.jinja_env.get_template(template).module, name, None)
             if macro is not None:
+                if not self._app.debug:
+                    setattr(self, name, macro)
                 return macro  # type: ignore[no-any-return]
         raise AttributeError(f"No macro {name!r} in {', '.join(self._templates)}")
 
