@@ -1,4 +1,5 @@
-"""One guard for every way out: a corpus of hosts refused alike by tests, calls, health checks, and in mail sessions.
+"""One guard for every way out: a corpus of hosts refused alike by tests, calls, health checks, mail sessions, the
+linking of accounts, the sign-in of staff, and webhooks.
 
 Attacks 38 to 48 by number. Here: 38 the corpus in every path · 40 redirects in every path · 46 the test as a port
 scanner · 47 a private address saved through API, form and by hand in the database · 48 the guard's refusal is neither
@@ -14,12 +15,17 @@ import pytest
 from sqlalchemy import update
 
 from adapters.kit import EgressPolicy
+from adapters.kit.accounts import Renewal
 from tests.engine.vendor import Vendor, answer
 from tests.kit.test_address import FORBIDDEN
+from webapp import links
 from webapp.engine.problems import PatchbayError
+from webapp.links.provider import REFRESH, carry
 from webapp.log.filters import LogFilter
 from webapp.models.service import Service
+from webapp.monitor.sending import Letter, Target, Unsent, send
 from webapp.monitor.sweep import Sweep
+from webapp.oidcconfig import Provider
 from webapp.registry import services, testing
 from webapp.registry.drafts import Draft
 from webapp.registry.errors import Invalid
@@ -32,6 +38,10 @@ KINDS = {
     "EMAIL_PROVIDER_SMTP": {
         "host": "mail.example.com", "port": 465, "security": "tls", "from_address": "a@example.com",
     },
+}  # fmt: skip
+ACCOUNTS = {
+    "issuer": "https://accounts.example.com", "client_id": "patchbay", "client_secret": "nobody-may-receive-this",
+    "api_base_url": "https://api.example.com",
 }  # fmt: skip
 # An address in brackets, as it stands in a URL; a zone has no place there.
 HOSTS = [host for host in FORBIDDEN if "%" not in host]
@@ -52,7 +62,7 @@ def add(runtime):
         with runtime.sessions() as session:
             service = services.create(
                 session, runtime, name=f"Mail {next(count)}", service_type=service_type, is_enabled=True,
-                configurations=KINDS[service_type], **BY,
+                configurations={**KINDS, "OAUTH_PROVIDER_OIDC": ACCOUNTS}[service_type], **BY,
             )  # fmt: skip
             session.commit()
             changed = {**service.configurations, **settings}
@@ -65,11 +75,12 @@ def add(runtime):
     return make
 
 
+def url_of(host):
+    return f"https://[{host}]" if ":" in host else f"https://{host}"
+
+
 def place(service_type, host):
-    bracketed = f"[{host}]" if ":" in host else host
-    return (
-        {"base_url": f"https://{bracketed}"} if service_type == "EMAIL_PROVIDER_SENDGRID" else {"host": host}
-    )
+    return {"base_url": url_of(host)} if service_type == "EMAIL_PROVIDER_SENDGRID" else {"host": host}
 
 
 def by_test(runtime, service_id):
@@ -124,10 +135,60 @@ def test_38_every_path_refuses_every_host_alike(runtime, add, service_type):
     assert odd == {}
 
 
+def test_38_neither_is_an_account_linked_nor_a_token_renewed_there(runtime, add):
+    odd = {}
+    for host in HOSTS:
+        service_id = add("OAUTH_PROVIDER_OIDC", issuer=url_of(host), api_base_url=url_of(host))
+        with pytest.raises(links.LinkRefused) as refused:
+            links.start(
+                runtime, "lin", service_id, browser="b", redirect_uri="https://x.example/", target="/my"
+            )
+        with pytest.raises(PatchbayError) as problem:
+            carry(runtime, service_id, REFRESH, Renewal(refresh_token="a-token-nobody-may-receive"))
+        if "CONFIG_INVALID" in refused.value.reason:
+            assert problem.value.candidates[0]["code"] == "CONFIG_INVALID"
+            continue
+        found = refused.value.reason, problem.value.candidates[0]["code"]
+        if found != ("EGRESS_BLOCKED: This destination is not allowed.", "EGRESS_BLOCKED"):
+            odd[host] = found
+
+    assert odd == {}
+
+
+def test_38_nor_does_staff_sign_in_there(app, runtime, caplog):
+    client, odd = app.test_client(), {}
+    for host in HOSTS:
+        runtime.config = replace(runtime.config, oidc=Provider(url_of(host), "patchbay", "secret"))
+        caplog.clear()
+        answer = client.get("/login/provider")
+        # The second is said of what is not even a host name, before anything looks for it.
+        said = caplog.messages[-1].endswith(("is not allowed.", "is not a web address we can use."))
+        if answer.location != "/login" or not said:
+            odd[host] = caplog.text
+
+    assert odd == {}
+
+
+def test_38_nor_does_an_alert_go_there(runtime):
+    letter = Letter("Mail is down", "Mail is down", {"state": "down"}, "k")
+    odd = {}
+    for host in HOSTS:
+        with pytest.raises(Unsent) as unsent:
+            send(
+                runtime, Target("channel-of-the-test", "webhook", (), (), {}, f"{url_of(host)}/hook"), letter
+            )
+        if (unsent.value.code, unsent.value.again) != ("EGRESS_BLOCKED", True):
+            odd[host] = unsent.value.code
+
+    assert odd == {}
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_40_no_path_follows_a_redirect(config, clock, status, tmp_path):
-    hidden = Vendor(answer(200, {"scopes": ["mail.send"]}))
-    door = Vendor(answer(status, b"", Location=f"{hidden.url}/v3/scopes"))
+@pytest.mark.parametrize("to", ["{hidden}/v3/scopes", "file:///etc/passwd", "{door}/v3/scopes"])
+def test_40_no_path_follows_a_redirect(config, clock, status, to):
+    """To another server, to a file, or to itself for ever."""
+    hidden, door = Vendor(answer(200, {"scopes": ["mail.send"]})), Vendor()
+    door.does = answer(status, b"", Location=to.format(hidden=hidden.url, door=door.url))
     open_house = Runtime.create(replace(config, egress=EgressPolicy.parse(f"127.0.0.1:{door.port}")), clock)
     try:
         with open_house.sessions() as session:
@@ -141,14 +202,14 @@ def test_40_no_path_follows_a_redirect(config, clock, status, tmp_path):
             code, _ = way(open_house, service.service_id)
             assert code == "VENDOR_UNEXPECTED_REDIRECT"
         assert hidden.requests == []
+        assert len(door.requests) == 3
     finally:
         open_house.close()
         hidden.close()
         door.close()
 
 
-def test_46_tests_cannot_scan_ports(runtime, add):
-    """Ten tests a minute for one person, and one answer whether a port is open or not."""
+def test_46_one_answer_whether_a_port_is_open_or_not(runtime, add):
     said = set()
     listening = Vendor()
     for port in (listening.port, 22, 25, 5432, 6379):
@@ -158,6 +219,36 @@ def test_46_tests_cannot_scan_ports(runtime, add):
 
     assert said == {("EGRESS_BLOCKED", "This destination is not allowed.")}
     assert listening.requests == []
+
+
+def test_46_the_test_button_is_no_port_scanner(admin_client, api_client, token):
+    """A hundred ports, by the form of the page and by the API: ten are looked at, all with one answer."""
+    new = "/settings/integrations/test?type=EMAIL_PROVIDER_SENDGRID"
+    settings = {f"config-{name}": value for name, value in KINDS["EMAIL_PROVIDER_SENDGRID"].items()}
+    pages = [
+        admin_client.post(new, data={"name": "M", **settings, "config-base_url": f"https://8.8.8.8:{port}"})
+        for port in range(1, 101)
+    ]
+    made = api_client.post("/integrations/services", headers=token(), json={
+        "service_name": "M", "service_type": "EMAIL_PROVIDER_SENDGRID", "is_enabled": False,
+        "configurations": KINDS["EMAIL_PROVIDER_SENDGRID"],
+    })  # fmt: skip
+    answers = [
+        api_client.post(
+            f"/integrations/services/{made.json['service_id']}/test-connection",
+            headers=token(),
+            json={
+                "configurations": {"base_url": f"https://8.8.8.8:{port}", "api_key": "SG.typed-for-the-test"}
+            },
+        )
+        for port in range(1, 101)
+    ]
+
+    assert {"This destination is not allowed." in page.text for page in pages[:10]} == {True}
+    assert {"Too many tests" in page.text for page in pages[10:]} == {True}
+    assert not any("not allowed" in page.text for page in pages[10:])
+    assert {answer.status_code for answer in answers[10:]} == {429}
+    assert {str(answer.json) for answer in answers[:10]} == {str(answers[0].json)}
 
 
 @pytest.mark.parametrize(

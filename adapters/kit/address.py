@@ -8,6 +8,7 @@ never to the name again, so that a second, different answer changes nothing.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import queue
 import re
 import socket
@@ -21,6 +22,8 @@ from adapters.kit.url import IPAddress, Target, canonical_host, ip_literal
 
 RESOLVER_TIMEOUT_S = 3.0
 _HTTPS = 443
+
+_log = logging.getLogger(__name__)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Lookup = Callable[[str, int], Sequence[str]]
@@ -190,4 +193,6 @@ def _entry(word: str) -> Network | tuple[str, int]:
 
 
 def _blocked(detail: str) -> Blocked:
+    """Whoever asked learns only that it is not allowed; what a name resolves to is for the operator's log."""
+    _log.warning("Refused a destination: %s.", detail)
     return Blocked(N_("This destination is not allowed."), detail=detail)

@@ -17,6 +17,7 @@ _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
 _PORTS = range(1, 65_536)
+_LOOKALIKES = frozenset(("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"))
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -89,6 +90,8 @@ def canonical_host(host: str) -> str:
         return str(literal)
     name = unicodedata.normalize("NFKC", host).lower().rstrip(".")
     if not name.isascii():
+        if any(len(_alphabets(label)) > 1 for label in name.split(".")):
+            raise ValueError("the host name mixes alphabets whose letters look alike")
         try:
             name = idna.encode(name, uts46=True).decode("ascii")
         except idna.IDNAError as problem:
@@ -96,6 +99,12 @@ def canonical_host(host: str) -> str:
     if len(name) > 253 or not _HOST.fullmatch(name) or _NUMBER.fullmatch(name.rpartition(".")[2]):  # noqa: PLR2004
         raise ValueError("the host name is not valid")
     return name
+
+
+def _alphabets(label: str) -> set[str]:
+    """Which alphabets with letters like ours a label uses: `pаypal` with a Cyrillic а is not what it seems."""
+    words = (unicodedata.name(letter, "").partition(" ")[0] for letter in label)
+    return {word for word in words if word in _LOOKALIKES}
 
 
 @lru_cache(1024)

@@ -125,11 +125,58 @@ def test_a_public_address_passes(host):
         "https://127.0.0.1/",
         "http://1.1.1.1/",
         "https://xn--a.com\x00/",
+        "https://good.example#@127.0.0.1/",
+        "https://good.example\t@127.0.0.1/",
+        "https://exam\tple.com/",
+        "https://exam\rple.com/",
+        "https://example.com/a\x00b",
+        "https://example.com:65536/",
+        "https://example.com:22/",
+        "https://example.com:25/",
+        "https://example.com:6379/",
+        f"https://example.com/{'a' * 10_000}",
+        f"https://{'a' * 254}.example/",
+        "https://p\u0430ypal.example/",  # a Cyrillic а among Latin letters
+        "https://www.g\u03bf\u03bfgle.example/",  # Greek omicrons
     ],
 )
 def test_an_address_that_is_not_plain_https_is_refused_before_its_name_is_resolved(url):
     with pytest.raises(Blocked):
         OPEN.check_url(url)
+
+
+@pytest.mark.parametrize(
+    "host", ["почта.example", "例え.example", "shop-例え.example", "ελλάδα.example", "münchen.example"]
+)
+def test_names_in_one_alphabet_pass(host):
+    assert OPEN.check_url(f"https://{host}/").host.startswith("xn--")
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "mixed.example"])
+def test_a_refusal_names_the_address_in_the_log_and_only_there(host, caplog):
+    policy = EgressPolicy.parse("", lookup=lambda *_: ["10.0.0.1"])
+    with pytest.raises(Blocked) as caught:
+        resolve(host, 443, policy)
+
+    assert "10.0.0.1" not in str(caught.value)
+    assert caplog.messages == [
+        f"Refused a destination: {host} resolves to 10.0.0.1, which is not allowed on port 443."
+    ]
+
+
+def test_a_name_is_asked_for_as_it_stands_and_looked_up_for_each_connection():
+    """A final dot is taken off, and nothing a name resolved to before is believed again."""
+    asked = []
+
+    def lookup(host, port):
+        asked.append(host)
+        return ["1.1.1.1"] if len(asked) == 1 else ["127.0.0.1"]
+
+    policy = EgressPolicy.parse("", lookup=lookup)
+    assert resolve("rebind.example.", 443, policy)
+    with pytest.raises(Blocked):
+        resolve("rebind.example.", 443, policy)
+    assert asked == ["rebind.example"] * 2
 
 
 def test_a_public_https_address_passes_with_its_name_in_ascii():
