@@ -145,3 +145,19 @@ def test_ten_tests_a_minute(api, http_service, clock):
     assert refused.json["code"] == "RATE_LIMITED_LOCAL"
     assert 0 < int(refused.headers["Retry-After"]) <= 60
     assert do(api, http_service, "test-connection").status_code == 200
+
+
+def test_sixty_tests_an_hour_of_one_service_whoever_asks(api, client, token, http_service, clock):
+    def test(headers):
+        address = f"/integrations/services/{http_service['service_id']}/test-connection"
+        return client.post(address, headers=headers)
+
+    for _ in range(6):
+        headers = token()
+        assert {test(headers).status_code for _ in range(10)} == {200}
+        clock.advance(61)
+    refused = test(token())
+    clock.advance(int(refused.headers["Retry-After"]))
+
+    assert refused.status_code == 429
+    assert test(headers).status_code == 200

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from adapters.kit import Cost, Message, Settings, SettingsInvalid, Stage, N_, verdict
@@ -23,7 +23,8 @@ from webapp.runtime import Runtime
 from webapp.vault import SecretUnreadable, audit
 
 TIMEOUT_S = 15
-TESTS_A_MINUTE = 10
+TESTS_A_MINUTE = 10  # of one person
+TESTS_AN_HOUR = 60  # of one service, whoever asks
 ACTION = "service.test"
 # Whoever presses the button may use up quota; money only where the settings of the service allow it.
 BY_HAND: Cost = "quota"
@@ -49,7 +50,12 @@ def test(runtime: Runtime, service: Service | None, draft: Draft | None, actor: 
     entry = usable(runtime, service_type)
     assert entry.adapter is not None
     with runtime.sessions() as session:
-        _throttle(session, runtime, actor)
+        now = runtime.clock.now()
+        _throttle(session, now, AuditEntry.actor == actor, TESTS_A_MINUTE, timedelta(minutes=1))
+        if service is not None:
+            _throttle(
+                session, now, AuditEntry.target == service.service_id, TESTS_AN_HOUR, timedelta(hours=1)
+            )
         target = service.service_id if service else service_type
         detail = {"service_type": service_type, "unsaved": draft is not None}
         audit.append(session, runtime, actor=actor, action=ACTION, target=target, detail=detail)
@@ -102,19 +108,19 @@ def _type_of(service: Service | None) -> str:
     return service.service_type
 
 
-def _throttle(session: Session, runtime: Runtime, actor: str) -> None:
-    """Ten tests a minute for one person, counted in the audit log, so that all processes count together."""
-    now = runtime.clock.now()
-    recent = session.scalars(
+def _throttle(
+    session: Session, now: datetime, whose: ColumnElement[bool], most: int, span: timedelta
+) -> None:
+    """So many tests in a while, counted in the audit log, so that all processes count together."""
+    query = (
         select(AuditEntry.at)
-        .where(
-            AuditEntry.actor == actor, AuditEntry.action == ACTION, AuditEntry.at > now - timedelta(minutes=1)
-        )
+        .where(whose, AuditEntry.action == ACTION, AuditEntry.at > now - span)
         .order_by(AuditEntry.at.desc())
-        .limit(TESTS_A_MINUTE)
-    ).all()
-    if len(recent) == TESTS_A_MINUTE:
-        raise TooManyTests(max(1, math.ceil(60 - (now - recent[-1]).total_seconds())))
+        .limit(most)
+    )
+    recent = session.scalars(query).all()
+    if len(recent) == most:
+        raise TooManyTests(max(1, math.ceil((span - (now - recent[-1])).total_seconds())))
 
 
 def _config(
