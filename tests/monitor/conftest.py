@@ -14,11 +14,13 @@ from tests.engine.vendor import Vendor, answer
 from webapp.models.alert import AlertDelivery
 from webapp.models.health import ServiceHealth
 from webapp.models.incident import Incident
-from webapp.monitor import channels, incidents, rules
+from webapp.models.service import Service
+from webapp.monitor import channels, incidents, rules, tripping
 from webapp.monitor.delivery import deliver
 from webapp.monitor.raising import raise_alerts
 from webapp.monitor.sweep import Sweep
 from webapp.registry import services
+from webapp.registry.condition import condition_of
 
 GOOD = answer(202, {"scopes": ["mail.send"]}, X_Message_Id="m-1")
 MINUTE = 60
@@ -73,6 +75,7 @@ class Watched:
         return self
 
     def follow(self):
+        tripping.heed(self.runtime)
         incidents.follow(self.runtime)
         raise_alerts(self.runtime)
         deliver(self.runtime)
@@ -80,6 +83,12 @@ class Watched:
     def state(self, service_id):
         with self.runtime.sessions() as session:
             return session.get(ServiceHealth, service_id).state
+
+    def shown(self, service_id):
+        """How people see it: its condition, put together from everything that is known."""
+        with self.runtime.sessions() as session:
+            service, health = session.get(Service, service_id), session.get(ServiceHealth, service_id)
+            return condition_of(service, health, self.clock.now())
 
     def all(self, model):
         with self.runtime.sessions() as session:

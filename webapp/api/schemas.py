@@ -64,13 +64,14 @@ class Tested(Answer):
 
 
 class Health(Answer):
-    """The state of a service as its last check left it."""
+    """The state of a service as its checks and its breaker leave it."""
 
     state: HealthState
     since: datetime | None
     checked_at: datetime | None
     latency_ms: int | None
     code: str | None
+    open_until: datetime | None = Field(description="How long its circuit stays open; null while it is not.")
 
 
 class ServiceOut(Answer):

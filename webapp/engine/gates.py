@@ -21,11 +21,12 @@ from webapp.engine.deadline import ATTEMPT_DEFAULT_MS
 from webapp.engine.fleet import Fleet
 from webapp.engine.judge import Signs
 from webapp.engine.limiter import Limiter
-from webapp.engine.overrides import in_force, seconds_left
 from webapp.engine.quota import Quotas, Rule, rules_of
 from webapp.engine.refusals import Refusals
 from webapp.engine.trace import Step, Trace
+from webapp.engine.tripped import Tripped
 from webapp.engine.vendor_limits import VendorLimits, read_limits
+from webapp.registry.overrides import in_force, seconds_left
 from webapp.state import StateDown
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Gates:
         self.fleet = Fleet(runtime.state, runtime.clock, self.rng)
         self.budget = Budget(runtime.clock)
         self.refusals = Refusals(runtime.state)
+        self.tripped = Tripped(runtime.state)
 
     def signs(self, candidate: Candidate, load: Load) -> Signs:
         """Look at everything that may forbid a candidate, without taking anything."""
@@ -128,6 +130,7 @@ class Gates:
             transition.calls, transition.failures, transition.slow,
         )  # fmt: skip
         self._runtime.recorder.transition(service_id, transition)
+        self.tripped.note(service_id)
 
 
 @dataclass

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 from sqlalchemy.orm import Session
@@ -58,19 +57,6 @@ def give(session: Session, runtime: Runtime, service: Service, order: Order, *, 
         target=service.service_id,
         detail={"service_name": service.service_name, **told},
     )
-
-
-def in_force(override: Mapping[str, Any] | None, now: datetime) -> Mapping[str, Any] | None:
-    """The override, unless it has expired."""
-    if override is None or seconds_left(override, now) <= 0:
-        return None
-    return override
-
-
-def seconds_left(override: Mapping[str, Any], now: datetime) -> float:
-    """Seconds until it expires; infinite when it does not."""
-    until = override.get("until")
-    return (datetime.fromisoformat(until) - now).total_seconds() if until else float("inf")
 
 
 def _until(order: Order, now: datetime) -> datetime | None:

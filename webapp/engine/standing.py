@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from webapp.engine import breaker
 from webapp.engine.breakers import breaker_keys, name_of
-from webapp.engine.overrides import in_force
 from webapp.engine.quota import UNIT, rules_of, used
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
+from webapp.registry.overrides import in_force
 
 if TYPE_CHECKING:
     from webapp.runtime import Runtime

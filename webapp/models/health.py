@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.models.base import Base, BigId, Json, Uuid
@@ -15,6 +15,14 @@ class ServiceHealth(Base):
     """What the last check of a service said, and since when it says so."""
 
     __tablename__ = "service_health"
+    __table_args__ = (
+        Index(
+            "ix_service_health_gate",
+            "gate",
+            sqlite_where=text("gate IS NOT NULL"),
+            postgresql_where=text("gate IS NOT NULL"),
+        ),
+    )
 
     service_id: Mapped[str] = mapped_column(
         Uuid, ForeignKey("services.service_id", ondelete="CASCADE"), primary_key=True
@@ -34,6 +42,9 @@ class ServiceHealth(Base):
     spread: Mapped[int] = mapped_column(default=1000, server_default="1000")
     probed_at: Mapped[datetime | None]  # the last check that went out, rather than one read off the call log
     maintenance_until: Mapped[datetime | None]
+    # The breaker as the leading process saw it last: open (until when) or half_open; empty while it is closed.
+    gate: Mapped[str | None] = mapped_column(String(12))
+    gate_until: Mapped[datetime | None]
 
 
 class HealthCheck(Base):

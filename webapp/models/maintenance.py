@@ -32,3 +32,4 @@ class MaintenanceWindow(Base):
     over_at: Mapped[datetime | None]  # when the last time ends; empty while it repeats without end
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(254))
+    revision: Mapped[int] = mapped_column(default=1, server_default="1")  # grows with each change

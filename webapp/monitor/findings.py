@@ -10,7 +10,7 @@ from typing import Any
 from adapters.kit import Message, Stage, N_, verdict
 from webapp.log.entries import LogEntry
 
-GOOD, WARNED, FAILED, REFUSED = "+", "w", "x", "r"
+GOOD, WARNED, FAILED, REFUSED, TRIPPED = "+", "w", "x", "r", "o"
 BAD = FAILED + REFUSED
 # Attempts that Patchbay's own alerts made say nothing: else an alert that fails would raise the next one.
 ALERTS_CALLER = "alerts"
@@ -59,7 +59,7 @@ def from_stages(stages: Sequence[Stage], slow_ms: int | None = None) -> Finding:
 
 def from_traffic(entries: Sequence[LogEntry]) -> Finding | None:
     """What recent calls say, newest first; None when they do not say enough and the service must be asked."""
-    judged = [entry for entry in entries if _counts(entry)]
+    judged = [entry for entry in entries if counts(entry)]
     bad = [entry for entry in judged if not entry.is_success]
     share = len(bad) / len(judged) if judged else 0.0
     if bad and (len(bad) < _FEWEST or share < _SHAKY):
@@ -79,7 +79,8 @@ def from_traffic(entries: Sequence[LogEntry]) -> Finding | None:
     )
 
 
-def _counts(entry: LogEntry) -> bool:
+def counts(entry: LogEntry) -> bool:
+    """Whether an entry of the log says anything about its service."""
     return (
         entry.kind == "attempt"
         and entry.outcome != "pending"

@@ -7,7 +7,7 @@ incident about the network instead of one for each service.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,11 @@ from webapp.models.health import ServiceHealth
 from webapp.models.incident import Incident, IncidentEntry
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
 from webapp.monitor.affected import carrier_of, count_affected
+from webapp.monitor.breakers import story
+from webapp.monitor.causes import OUR_CODES, causes, may_be_us
+from webapp.monitor.findings import BAD, TRIPPED
 from webapp.monitor.states import OUTAGES, TROUBLES
+from webapp.registry.condition import TRIPPED as CIRCUIT_OPEN
 
 if TYPE_CHECKING:
     from webapp.runtime import Runtime
@@ -28,10 +32,6 @@ if TYPE_CHECKING:
 NETWORK = "network"
 # From so many services on, and such a share of them, failing for such reasons means that it is us.
 _FEWEST, _OPENS, _CLOSES = 3, 0.8, 0.5
-_OUR_CODES = frozenset({
-    "DNS_FAILURE", "CONNECT_REFUSED", "CONNECT_UNREACHABLE", "CONNECT_TIMEOUT", "PROXY_FAILURE",
-    "TLS_HANDSHAKE_FAILED", "CONNECTION_LOST", "READ_TIMEOUT",
-})  # fmt: skip
 # One slow check is no incident; two in a row are.
 _WARNED_TWICE = "ww"
 _WELL = ("healthy", "unknown")
@@ -46,8 +46,10 @@ class Subject:
     name: str
     state: str
     code: str | None
+    since: datetime
     marks: str
     excused: bool
+    cause: str | None = None  # what the calls failed of, of a service whose breaker opened
 
     @property
     def trouble(self) -> str | None:
@@ -59,7 +61,17 @@ class Subject:
     @property
     def fails_like_the_network(self) -> bool:
         """Whether its last check failed for a reason that may lie on our side."""
-        return self.marks.endswith("x") and self.code in _OUR_CODES
+        return self.marks.endswith(("x", TRIPPED)) and self.reason in OUR_CODES
+
+    @property
+    def is_tripped(self) -> bool:
+        """Whether it is down because its breaker opened, rather than because of its checks."""
+        return self.state == "down" and self.code == CIRCUIT_OPEN
+
+    @property
+    def reason(self) -> str | None:
+        """The code of the cause."""
+        return self.cause or self.code
 
 
 def follow(runtime: Runtime) -> list[str]:
@@ -69,14 +81,18 @@ def follow(runtime: Runtime) -> list[str]:
         opened = {
             one.subject: one for one in session.scalars(select(Incident).where(Incident.closed_at.is_(None)))
         }
-        subjects = _subjects(session, opened, now)
+        subjects = _with_causes(runtime, _subjects(session, opened, now), opened, now)
         changed = _network(session, subjects, opened, now)
         by_us = NETWORK in opened and opened[NETWORK].is_open
         for subject in subjects.values():
             incident = opened.get(subject.service_id)
             if incident is None:
-                if subject.trouble and not subject.excused and not (by_us and subject.code in _OUR_CODES):
-                    changed.append(_open(session, subject, now))
+                if (
+                    subject.trouble
+                    and not subject.excused
+                    and not _is_ours(session, subject, now, by_us=by_us)
+                ):
+                    changed.append(_open(runtime, session, subject, now))
             elif incident.is_open:
                 changed += _continue(runtime, session, incident, subject, now)
         changed += _close_gone(session, opened, subjects, now)
@@ -92,18 +108,35 @@ def _subjects(session: Session, opened: Iterable[str], now: datetime) -> dict[st
     """The services that are not well, and those that have an incident."""
     query = (
         select(Service.service_id, Service.service_name, ServiceHealth.state, ServiceHealth.code,
-               ServiceHealth.marks, ServiceHealth.maintenance_until)
+               ServiceHealth.since, ServiceHealth.marks, ServiceHealth.maintenance_until)
         .join(ServiceHealth, ServiceHealth.service_id == Service.service_id)
         .where(Service.is_enabled, Service.deleted_at.is_(None))
         .where(or_(ServiceHealth.state.not_in(_WELL), Service.service_id.in_(list(opened))))
     )  # fmt: skip
     return {
         row.service_id: Subject(
-            row.service_id, row.service_name, row.state, row.code, row.marks,
+            row.service_id, row.service_name, row.state, row.code, row.since, row.marks,
             excused=bool(row.maintenance_until and now < row.maintenance_until),
         )
         for row in session.execute(query)
     }  # fmt: skip
+
+
+def _with_causes(
+    runtime: Runtime, subjects: Mapping[str, Subject], opened: Mapping[str, Incident], now: datetime
+) -> dict[str, Subject]:
+    """Those whose breaker opened and who have no incident yet, with what their calls failed of."""
+    asked = [id_ for id_, one in subjects.items() if one.is_tripped and id_ not in opened]
+    found = causes(runtime, asked, now)
+    return {id_: replace(one, cause=found.get(id_)) for id_, one in subjects.items()}
+
+
+def _is_ours(session: Session, subject: Subject, now: datetime, *, by_us: bool) -> bool:
+    """Whether its trouble belongs to the incident about the network, or may yet turn out to."""
+    if by_us and subject.reason in OUR_CODES:
+        return True
+    waits = subject.is_tripped and subject.marks[-1] in BAD + TRIPPED and _checked(session) >= _FEWEST
+    return waits and may_be_us(session, subject.service_id, subject.since, subject.cause, now)
 
 
 def _checked(session: Session) -> int:
@@ -145,10 +178,11 @@ def _network(
     return []
 
 
-def _open(session: Session, subject: Subject, now: datetime) -> Incident:
+def _open(runtime: Runtime, session: Session, subject: Subject, now: datetime) -> Incident:
+    said = story(runtime, session, subject.service_id) if subject.is_tripped else None
     incident = Incident(
-        subject=subject.service_id, service_name=subject.name, state=subject.trouble, code=subject.code,
-        message=_message(session, subject.service_id), opened_at=now, points=[],
+        subject=subject.service_id, service_name=subject.name, state=subject.trouble, code=subject.reason,
+        message=said or _message(session, subject.service_id), opened_at=now, points=[],
     )  # fmt: skip
     session.add(incident)
     session.flush()

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from webapp.models.health import MonitorSetting, ServiceHealth
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
-from webapp.registry.shape import health_state
+from webapp.registry.condition import health_state
 from webapp.vault import audit
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from webapp.models.health import HealthCheck, HealthHour, ServiceHealth
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
 from webapp.monitor.findings import BAD, GOOD, Finding
 from webapp.monitor.states import Health, after_check, joined, tone_of
+from webapp.registry.condition import is_held
 from webapp.registry.fields import HealthPolicy
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def write(runtime: Runtime, outcomes: Sequence[Outcome]) -> int:
 def _rows(connection: Connection, ids: Iterable[str]) -> dict[str, Mapping[str, Any]]:
     """The health of the services that still exist; its columns are empty for one that was never checked."""
     query = (
-        select(Service.service_id.label("id"), _health)
+        select(Service.service_id.label("id"), Service.breaker_override.label("override"), _health)
         .outerjoin(_health, _health.c.service_id == Service.service_id)
         .where(Service.service_id.in_(list(ids)), Service.deleted_at.is_(None))
     )
@@ -83,12 +84,16 @@ def _rows(connection: Connection, ids: Iterable[str]) -> dict[str, Mapping[str, 
 
 
 def _after(outcome: Outcome, row: Mapping[str, Any], now: datetime) -> _After:
-    previous = None
-    if row["state"]:
-        falls = tuple(datetime.fromisoformat(fall) for fall in row["falls"] or ())
-        failures = row["consecutive_failures"]
-        previous = Health(row["state"], row["since"], failures, row["code"], row["marks"], falls)
-    return _After(outcome, row, after_check(outcome.finding, previous, outcome.policy, now), now)
+    previous = previous_of(row) if row["state"] else None
+    held = is_held(row["override"], row["gate"], row["gate_until"], now)
+    health = after_check(outcome.finding, previous, outcome.policy, now, held=held)
+    return _After(outcome, row, health, now)
+
+
+def previous_of(row: Mapping[str, Any]) -> Health:
+    """A stored state, as the next one is made from it."""
+    falls = tuple(datetime.fromisoformat(fall) for fall in row["falls"] or ())
+    return Health(row["state"], row["since"], row["consecutive_failures"], row["code"], row["marks"], falls)
 
 
 def _store(connection: Connection, after: Sequence[_After]) -> None:

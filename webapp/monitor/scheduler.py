@@ -16,7 +16,7 @@ from webapp.engine import reconcile, replay
 from webapp.engine.deadline import MOST_MS
 from webapp.engine.lookups import look_up_due
 from webapp.links import sweep as links_sweep
-from webapp.monitor import credentials, incidents, refused, retention, rollup, selftest, windows
+from webapp.monitor import credentials, incidents, refused, retention, rollup, selftest, tripping, windows
 from webapp.monitor.delivery import deliver
 from webapp.monitor.lease import LeaderLease
 from webapp.monitor.raising import raise_alerts
@@ -106,7 +106,8 @@ class Monitor:
         if not self.lease.held:
             return 0
         begun = self._sweep.turn()
-        if refused.heed(self._runtime) or self._sweep.wrote:
+        told = [refused.heed(self._runtime), tripping.heed(self._runtime)]
+        if any(told) or self._sweep.wrote:
             incidents.follow(self._runtime)
         return begun
 

@@ -3,15 +3,17 @@
 Each check leaves a mark: `+` good, `w` good with a warning, `x` failed, `r` credentials refused. A service is down
 when N of its last M marks are failures, and well again after K good marks in a row; three times as many while it
 has gone down three times within an hour. Two refusals in a row mean that the credentials must be entered again.
+A breaker that opens leaves `o` and means down at once; what is good while it is open does not bring it back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from webapp.monitor.findings import BAD, GOOD, REFUSED, WARNED, Finding
+from webapp.monitor.findings import BAD, GOOD, REFUSED, TRIPPED, WARNED, Finding
+from webapp.registry.condition import TRIPPED as CODE_OF_TRIPPED
 from webapp.registry.fields import HealthPolicy
 
 REAUTH_AFTER = 2
@@ -39,12 +41,14 @@ class Health:
         return len(self.falls) >= FLAPS
 
 
-def after_check(finding: Finding, previous: Health | None, policy: HealthPolicy, now: datetime) -> Health:
-    """The state that follows."""
+def after_check(
+    finding: Finding, previous: Health | None, policy: HealthPolicy, now: datetime, *, held: bool = False
+) -> Health:
+    """The state that follows; an outage does not end while it is `held`, because no call passes."""
     before = previous or Health("unknown", now)
     marks = (before.marks + finding.mark)[-MOST_MARKS:]
-    falls = tuple(fall for fall in before.falls if now - fall < FLAPS_WITHIN)
-    state = _state(marks, before.state, policy, flapping=len(falls) >= FLAPS)
+    falls = _recent(before, now)
+    state = _state(marks, before.state, policy, flapping=len(falls) >= FLAPS, held=held)
     if state in OUTAGES and before.state not in OUTAGES:
         falls = (*falls[1 - FLAPS :], now)
     if before.state in OUTAGES and state not in OUTAGES:
@@ -56,15 +60,37 @@ def after_check(finding: Finding, previous: Health | None, policy: HealthPolicy,
         state=state,
         since=before.since if state == before.state else now,
         failures=before.failures + 1 if failed else 0,
-        code=finding.code or (before.code if state in OUTAGES else None),
+        code=_code(finding, before, state, marks, policy),
         marks=marks,
         falls=falls,
     )
 
 
-def _state(marks: str, before: str, policy: HealthPolicy, *, flapping: bool) -> str:
+def after_tripping(previous: Health | None, now: datetime) -> Health:
+    """The state once the breaker has opened, for the first time or again."""
+    before = previous or Health("unknown", now)
+    marks = (before.marks + TRIPPED)[-MOST_MARKS:]
+    if before.state in OUTAGES:
+        return replace(before, marks=marks)
+    falls = (*_recent(before, now)[1 - FLAPS :], now)
+    return Health("down", now, before.failures, CODE_OF_TRIPPED, marks, falls)
+
+
+def _recent(before: Health, now: datetime) -> tuple[datetime, ...]:
+    return tuple(fall for fall in before.falls if now - fall < FLAPS_WITHIN)
+
+
+def _code(finding: Finding, before: Health, state: str, marks: str, policy: HealthPolicy) -> str | None:
+    """Why it is so; a breaker remains the reason until checks alone would be one."""
+    tripped = before.code == CODE_OF_TRIPPED and before.state == state == "down"
+    if tripped and sum(mark in BAD for mark in marks.rpartition(TRIPPED)[2]) < policy.down_after:
+        return CODE_OF_TRIPPED
+    return finding.code or (before.code if state in OUTAGES else None)
+
+
+def _state(marks: str, before: str, policy: HealthPolicy, *, flapping: bool, held: bool) -> str:
     if before in OUTAGES:
-        if not _well_again(marks, policy, flapping=flapping):
+        if held or not _well_again(marks, policy, flapping=flapping):
             return _outage(marks, before, policy)
         return {GOOD: "healthy"}.get(marks[-1], "degraded")
     if marks.endswith(REFUSED * REAUTH_AFTER):
@@ -77,7 +103,7 @@ def _state(marks: str, before: str, policy: HealthPolicy, *, flapping: bool) -> 
 def _well_again(marks: str, policy: HealthPolicy, *, flapping: bool) -> bool:
     needed = min(policy.up_after * (3 if flapping else 1), MOST_MARKS)
     newest = marks[-needed:]
-    return len(newest) == needed and not set(newest) & set(BAD)
+    return len(newest) == needed and not set(newest) & set(BAD + TRIPPED)
 
 
 def _outage(marks: str, before: str, policy: HealthPolicy) -> str:

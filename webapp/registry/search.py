@@ -18,8 +18,9 @@ from adapters.kit import Message, N_
 from webapp.models.health import ServiceHealth
 from webapp.models.secret import DataKey, Secret
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
+from webapp.registry.condition import HealthColumns, health_state
 from webapp.registry.errors import Flaw, Invalid, NotFound
-from webapp.registry.shape import HealthColumns, health_state, unreadable_fields
+from webapp.registry.shape import unreadable_fields
 from webapp.runtime import Runtime
 
 MAX_LIMIT = 200
@@ -117,6 +118,7 @@ def secrets_of(session: Session, service: Service) -> dict[str, Secret]:
 
 _HEALTH = (
     "state", "since", "checked_at", "latency_ms", "code", "detail", "consecutive_failures", "maintenance_until",
+    "gate", "gate_until",
 )  # fmt: skip
 
 

@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from webapp.models.health import ServiceHealth
 from webapp.models.secret import Secret
-from webapp.models.service import Service
+from webapp.registry.condition import HealthRow, ServiceColumns, condition_of
 from webapp.registry.drafts import secret_specs
 from webapp.runtime import Runtime
 from webapp.vault import SecretUnreadable
-
-_LATE_AFTER_INTERVALS = 2
-_NEVER_LATE = frozenset({"unknown", "disabled", "maintenance"})
-_OUTAGES = frozenset({"down", "reauth"})
-
-
-@dataclass(frozen=True, slots=True)
-class HealthColumns:
-    """The health of a listed service, named as in its own table."""
-
-    state: str
-    since: datetime
-    checked_at: datetime | None
-    latency_ms: int | None
-    code: str | None
-    detail: Mapping[str, Any] | None
-    consecutive_failures: int
-    maintenance_until: datetime | None
-
-
-# A stored service and its health, as models or as the columns of a list.
-ServiceColumns = Service | Row[Any]
-HealthRow = ServiceHealth | HealthColumns
 
 _PLAIN = (
     "service_id",
@@ -82,27 +56,15 @@ def to_dict(
 
 def health_dict(service: ServiceColumns, health: HealthRow | None, now: datetime) -> dict[str, Any]:
     """The state of a service as people see it, since when, and what the last check found."""
+    condition = condition_of(service, health, now)
     return {
-        "state": health_state(service, health, now),
-        "since": moment(health.since) if health else None,
+        "state": condition.state,
+        "since": moment(condition.since),
         "checked_at": moment(health.checked_at) if health else None,
         "latency_ms": health.latency_ms if health else None,
-        "code": health.code if health else None,
+        "code": condition.code,
+        "open_until": moment(condition.open_until),
     }
-
-
-def health_state(service: ServiceColumns, health: HealthRow | None, now: datetime) -> str:
-    """What the last checks said, unless nobody checks or nobody minds; an outage outranks maintenance."""
-    if not service.is_enabled:
-        return "disabled"
-    if health is None:
-        return "unknown"
-    overdue = timedelta(seconds=service.health_interval_s * _LATE_AFTER_INTERVALS)
-    checked = health.state not in _NEVER_LATE and health.checked_at
-    late = bool(checked and health.checked_at and now - health.checked_at > overdue)
-    if health.maintenance_until and now < health.maintenance_until and (late or health.state not in _OUTAGES):
-        return "maintenance"
-    return "late" if late else str(health.state)
 
 
 def unreadable_fields(session: Session, runtime: Runtime, pointers: Mapping[str, str]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask_babel import ngettext
+from flask_babel import format_datetime, ngettext
 from sqlalchemy import select
 
 from adapters.kit import Message, N_
@@ -38,6 +38,12 @@ ENTRIES: Mapping[str, str] = {
     "carried": N_("Another service of the route stands in."),
     "closed": N_("It ended."),
 }
+_BROKEN = frozenset({"down", "reauth", "broken"})
+# What never left this machine, or was wrong before it did.
+_OUR_DOING = frozenset({
+    "KEY_UNAVAILABLE", "CREDENTIALS_UNREADABLE", "CONFIG_INVALID", "EGRESS_BLOCKED", "PROXY_FAILURE", "ADAPTER_BUG",
+    "INTERNAL_ERROR",
+})  # fmt: skip
 _STALE_AFTER = timedelta(seconds=30)
 
 
@@ -108,14 +114,39 @@ def sentence(lines: Sequence[Line], incidents: Sequence[Incident], who: Schedule
         return Verdict("bad", say(N_("Nobody checks at the moment: what stands here is old.")))
     if any(one.subject == NETWORK for one in incidents):
         return Verdict("bad", say(N_("It is probably us: nearly no service can be reached.")))
-    broken = [line for line in lines if line.state in {"down", "reauth", "broken"}]
+    return _trouble(lines) or _calm(Counter(line.state for line in lines))
+
+
+def _trouble(lines: Sequence[Line]) -> Verdict | None:
+    """The sentence while something does not work; what somebody decided is no fault, so it comes last."""
+    out = [line for line in lines if line.is_out_of_use]
+    broken = [line for line in lines if line.state in _BROKEN and not line.is_out_of_use]
     if len(broken) == 1:
-        text = N_("It is them: %(name)s does not work.")
-        return Verdict("bad", say(Message.of(text, name=broken[0].service.service_name)))
+        return Verdict("bad", _blame(broken[0]))
     if broken:
         text = ngettext("%(num)s service does not work.", "%(num)s services do not work.", len(broken))
         return Verdict("bad", text)
-    return _calm(Counter(line.state for line in lines))
+    if len(out) == 1:
+        text = N_("%(name)s was taken out of use by hand.")
+        return Verdict("warn", say(Message.of(text, name=out[0].service.service_name)))
+    if out:
+        text = N_("%(num)s services were taken out of use by hand.")
+        return Verdict("warn", say(Message.of(text, num=len(out))))
+    return None
+
+
+def _blame(line: Line) -> str:
+    """Us or them, of the only service that does not work."""
+    text = N_("It is them: %(name)s does not work.")
+    values = {"name": line.service.service_name}
+    if line.state == "broken" or line.condition.code in _OUR_DOING:
+        text = N_("It is us: %(name)s cannot be used from here.")
+    elif line.state == "reauth":
+        text = N_("%(name)s refuses our credentials.")
+    elif line.open_until:
+        text = N_("It is them: calls to %(name)s fail, its circuit is open until %(time)s.")
+        values["time"] = format_datetime(line.open_until, "HH:mm")
+    return say(Message.of(text, **values))
 
 
 def _calm(counts: Mapping[str, int]) -> Verdict:

@@ -16,8 +16,8 @@ from webapp.log.rollups_tally import OPERATION, ROUTE, SERVICE, Tally
 from webapp.models.health import Lease, ServiceHealth
 from webapp.models.incident import Incident
 from webapp.models.service import Service
-from webapp.registry.shape import health_state
-from webapp.state import StateDown
+from webapp.monitor.breakers import gates
+from webapp.registry.condition import health_state
 from webapp.web.access import public
 from webapp.web.exposition import CONTENT_TYPE, Family, Labels, counter, gauge, latencies, text_of
 from webapp.web.service_lines import STATE_ORDER
@@ -50,7 +50,7 @@ def families() -> Iterator[Family]:
     yield from _calls(OPERATION, sums[OPERATION])
     yield from _calls(ROUTE, sums[ROUTE])
     yield from _health(services, labels)
-    yield from _breakers(labels)
+    yield from _breakers(services, labels)
     yield from _incidents(labels)
     yield from _works()
 
@@ -118,22 +118,18 @@ def _health(services: Sequence[Service], labels: Mapping[str, Labels]) -> Iterat
     yield gauge("patchbay_check_timestamp_seconds", "When a service was checked last.", seen)
 
 
-def _breakers(labels: Mapping[str, Labels]) -> Iterator[Family]:
-    """Breakers, as long as the store that all processes share answers."""
-    try:
-        found = {key: runtime().gates.breakers.look(key) for key in labels}
-        up = True
-    except StateDown:
-        found, up = {}, False
+def _breakers(services: Sequence[Service], labels: Mapping[str, Labels]) -> Iterator[Family]:
+    """The worst breaker of each service, as long as the store that all processes share answers."""
+    found = gates(runtime(), services)
+    up = not getattr(runtime().state, "degraded", False) and (bool(found) or not services)
     yield gauge("patchbay_state_store_up", "Whether the shared counters can be read.", [({}, up)])
-    states = [(key, doc["state"] if doc else CLOSED) for key, doc in found.items()]
     yield gauge(
         "patchbay_breaker_state",
         "1 for the state a breaker is in, 0 for the others.",
         [
-            ({**labels[key], "state": each}, each == state)
-            for key, state in states
-            for each in (CLOSED, HALF_OPEN, OPEN)
+            ({**labels[key], "state": each}, each == gate.state)
+            for key, gate in (found.items() if up else ())
+            for each in (CLOSED, HALF_OPEN, OPEN, "forced_open", "forced_closed")
         ],
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import url_for
@@ -18,8 +18,8 @@ from webapp.extensions import db, runtime
 from webapp.models.health import ServiceHealth
 from webapp.models.service import Service
 from webapp.monitor.history import Span, spans
+from webapp.registry.condition import FORCED_OPEN, TRIPPED, Condition, condition_of
 from webapp.registry.search import unreadable_services
-from webapp.registry.shape import health_state
 from webapp.web.i18n import say
 from webapp.web.states import state_of
 
@@ -32,6 +32,8 @@ _LATE = (
     N_("The scheduled check did not run in time"),
     N_("Nobody knows how it is. See whether the scheduler is running, and test the service by hand."),
 )
+_TRIED_AGAIN = N_("It failed too often; some calls are let through to see whether it works again")
+_NEAR = timedelta(hours=12)
 POPULAR = ("EMAIL_PROVIDER_SMTP", "EMAIL_PROVIDER_SENDGRID", "SMS_PROVIDER_ALIYUN")
 
 
@@ -43,6 +45,7 @@ class Line:
     entry: Entry | None
     health: ServiceHealth | None
     state: str
+    condition: Condition
 
     @property
     def vendor(self) -> str:
@@ -54,6 +57,8 @@ class Line:
         """Why it is in this state, a message or a msgid; empty while nothing is wrong."""
         if self.state == "broken":
             return (self.entry.reason if self.entry else None) or N_("There is no such adapter here.")
+        if self.is_tried_again:
+            return _TRIED_AGAIN
         return _LATE[0] if self.state == "late" else self._code.title if self._code else ""
 
     @property
@@ -68,11 +73,32 @@ class Line:
     @property
     def since(self) -> datetime | None:
         """Since when it has been in a state that needs attention."""
-        return self.health.since if self.health and self.state in PROBLEMS - {"late", "broken"} else None
+        return self.condition.since if self.state in PROBLEMS - {"late", "broken"} else None
+
+    @property
+    def open_until(self) -> datetime | None:
+        """How long no call is let through."""
+        return self.condition.open_until if self.state in PROBLEMS - {"late", "broken"} else None
+
+    @property
+    def open_until_style(self) -> str:
+        """How that moment is told: the time of day is enough when it is near."""
+        near = self.open_until is not None and self.open_until - runtime().clock.now() < _NEAR
+        return "clock" if near else "full"
+
+    @property
+    def is_out_of_use(self) -> bool:
+        """Whether an operator lets no call through: nothing is wrong with it, as far as this goes."""
+        return self.state == "down" and self.condition.code == FORCED_OPEN
+
+    @property
+    def is_tried_again(self) -> bool:
+        """Whether some calls are let through to see whether it works again."""
+        return self.state == "degraded" and self.condition.code == TRIPPED
 
     @property
     def _code(self) -> Code | None:
-        return CODES.get(self.health.code or "") if self.health and self.state in PROBLEMS else None
+        return CODES.get(self.condition.code or "") if self.state in PROBLEMS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +167,8 @@ def load_lines() -> list[Line]:
 def line_of(service: Service, health: ServiceHealth | None) -> Line:
     """One service with its state."""
     entry = runtime().catalog.get(service.service_type)
-    return Line(service, entry, health, _state(service, entry, health, runtime().clock.now()))
+    condition = condition_of(service, health, runtime().clock.now())
+    return Line(service, entry, health, _state(entry, condition), condition)
 
 
 def count_states(lines: Iterable[Line]) -> list[tuple[str, int]]:
@@ -204,7 +231,5 @@ def traffic() -> dict[str, tuple[int, str]]:
     }
 
 
-def _state(service: Service, entry: Entry | None, health: ServiceHealth | None, now: datetime) -> str:
-    if entry is None or entry.adapter is None:
-        return "broken"
-    return health_state(service, health, now)
+def _state(entry: Entry | None, condition: Condition) -> str:
+    return "broken" if entry is None or entry.adapter is None else condition.state
