@@ -21,6 +21,7 @@ from webapp.log.days import day_of, known
 from webapp.log.entries import Bodies
 from webapp.log.filters import LogFilter
 from webapp.log.ledger import Ledger
+from webapp.log.records import stamp
 from webapp.log.retention import Kept
 from webapp.log.searchtext import matching, words_of
 from webapp.log.tables import call_bodies, call_logs, calls
@@ -110,7 +111,7 @@ def test_a_batch_that_is_repeated_counts_once(runtime, put):
 
     assert [row["log_id"] for row in first.attempts.begun] == [row["log_id"] for row in rows]
     assert [row["log_id"] for row in first.attempts.ended] == [rows[0]["log_id"], rows[2]["log_id"]]
-    assert first.attempts.ended[0]["request_timestamp"] == START
+    assert first.attempts.ended[0]["request_timestamp"] == stamp(START)
     assert len(first.bodies) == 2
     assert (again.attempts.begun, again.attempts.ended, again.bodies) == ([], [], {})
     with runtime.engine.connect() as connection:

@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
+
 from webapp.log.entries import Bodies
 
 _MEMBERS = ("request_headers", "request_payload", "response_headers", "response_payload")
@@ -31,17 +33,24 @@ _USUAL = (
     '"Accept-Encoding": "identity", "User-Agent": "patchbay/1.0", "Idempotency-Key": "", "Authorization": "***", '
     '"Accept": "application/json", "Content-Type": "application/json; charset=utf-8", "Content-Length": "'
 )
+_DICTIONARY = _USUAL.encode()
 _PACKED, _UNREADABLE = "zlib-1", Bodies(unreadable=True)
 
 
 def pack(log_id: int, bodies: Bodies) -> dict[str, Any]:
     """The row of `call_bodies`."""
-    text = json.dumps(
-        [getattr(bodies, name) for name in _MEMBERS], ensure_ascii=False, separators=(",", ":"), default=str
-    )
-    packer = zlib.compressobj(_LEVEL, zdict=_USUAL.encode())
-    packed = packer.compress(text.encode(errors="replace")) + packer.flush()
+    packer = zlib.compressobj(_LEVEL, zdict=_DICTIONARY)
+    packed = packer.compress(_text([getattr(bodies, name) for name in _MEMBERS])) + packer.flush()
     return {"log_id": log_id, "packed": packed, "compressed": _PACKED}
+
+
+def _text(members: list[Any]) -> bytes:
+    """JSON; halves of characters, as broken answers carry them, become question marks."""
+    try:
+        return orjson.dumps(members, str)
+    except TypeError:
+        text = json.dumps(members, ensure_ascii=False, separators=(",", ":"), default=str)
+        return text.encode(errors="replace")
 
 
 def unpack(row: Mapping[Any, Any]) -> Bodies:
@@ -54,7 +63,7 @@ def unpack(row: Mapping[Any, Any]) -> Bodies:
 
 
 def _usual(packed: bytes) -> bytes:
-    return zlib.decompressobj(zdict=_USUAL.encode()).decompress(packed)
+    return zlib.decompressobj(zdict=_DICTIONARY).decompress(packed)
 
 
 _UNPACKERS: Mapping[str, Callable[[bytes], bytes]] = {_PACKED: _usual}

@@ -17,6 +17,11 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
+def moment(stamped: str) -> datetime:
+    """The moment behind a stamp."""
+    return datetime.fromisoformat(stamped).replace(tzinfo=UTC)
+
+
 def _plain(value: object) -> str:
     return stamp(value) if isinstance(value, datetime) else str(value)
 

@@ -33,6 +33,9 @@ class Segment:
         # A second door to the same file: with O_APPEND every write would go to the end, the mark too.
         self._marks = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         self.drained = drained(self._marks)
+        self.length = os.fstat(
+            descriptor
+        ).st_size  # about: threads that append at once may count only one of them
         self.users = 0  # calls whose records go here; guarded by the journal's lock
         self.retired = False  # no new call begins here
         self._closed = False
@@ -90,6 +93,7 @@ class Segment:
         written = os.write(self._descriptor, record)
         if written != len(record):  # a full disk; the reader skips the torn piece
             raise OSError(f"Only {written} of {len(record)} bytes could be written.")
+        self.length += written
 
     def sync(self) -> None:
         """Bring what was written to the disk itself."""
@@ -103,6 +107,7 @@ class Segment:
         """Note that everything before this place is in the database."""
         os.pwrite(self._marks, _MARK.pack(drained), len(_FILE_MAGIC))
         self.drained = drained
+        self.length = self.size
 
     def remove(self) -> None:
         """Delete the file, then let go of it."""

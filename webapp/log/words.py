@@ -21,6 +21,7 @@ _PAIRED = (
     "\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
 )
 _RUNS = re.compile(f"([{_PAIRED}]+)|([^\\W_{_PAIRED}]+)")
+_ASCII_RUNS = re.compile("[a-z0-9]+")
 
 
 def words(*texts: str | None) -> list[str]:
@@ -36,8 +37,9 @@ def words(*texts: str | None) -> list[str]:
 
 def _split(text: str) -> dict[str, None]:
     folded = text[:TEXT_MAX]
-    if not folded.isascii():
-        folded = unicodedata.normalize("NFKC", folded)[:TEXT_MAX]
+    if folded.isascii():
+        return dict.fromkeys([word[:WORD_MAX] for word in _ASCII_RUNS.findall(folded.lower())])
+    folded = unicodedata.normalize("NFKC", folded)[:TEXT_MAX]
     found: dict[str, None] = {}
     for run in _RUNS.finditer(folded.casefold()):
         paired, word = run.groups()

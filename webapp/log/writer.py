@@ -15,7 +15,7 @@ from webapp.log import rollups
 from webapp.log.batch import Batch, Values
 from webapp.log.bodies import pack
 from webapp.log.days import day_of, ensure, note
-from webapp.log.records import stamp
+from webapp.log.records import moment, stamp
 from webapp.log.searchtext import words_of
 from webapp.log.statements import door_to
 from webapp.log.tables import call_bodies, call_logs, calls
@@ -31,7 +31,7 @@ def write(engine: Engine, batch: Batch) -> Written:
         written = _rows(connection, batch)
         note(
             connection,
-            [(row["log_id"], row["request_timestamp"]) for row in written.attempts.begun],
+            [(row["log_id"], moment(row["request_timestamp"])) for row in written.attempts.begun],
             written.bodies,
         )
         _words(connection, written.attempts)

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, select
 
 from webapp.log.batch import PROCESS_DIED, Batch, Values
+from webapp.log.records import stamp
 from webapp.log.tables import call_logs, calls
 
 _DEFAULTS: dict[str, Values] = {
     "call_logs": {"attempt_no": 1, "candidate_no": 1, "kind": "attempt", "sandbox": False},
     "calls": {"attempts": 0},
 }
-_OPAQUE = {"result", "candidates", "problem"}
-_TIMES = ("created_at", "finished_at", "request_timestamp", "response_timestamp")
+_OPAQUE = {"result", "candidates", "problem"}  # nobody counts what is in these, and they may be large
 
 
 @dataclass(slots=True)
 class Changes:
-    """Rows of one table, each a mapping of columns to values; times are aware, JSON is left out; what is missing is null.
+    """Rows of one table as the journal has them: times are texts in UTC; what is missing is null, or JSON.
 
     `begun` are new rows, ended or not. `ended` are rows that were not there, or open, and have their end now. `corrected`
     are pairs, before and after: rows that had been given up for a dead process, and whose own word came later after all.
@@ -77,16 +77,15 @@ def _changes(
     there = dict(_present(connection, table, {*new, *changed}))
     after: dict[int, Values] = {}
     for key, values in new.items():
-        row = _typed(values)
         if key not in there:
-            row = _DEFAULTS[table.name] | row
+            row = {**_DEFAULTS[table.name], **values}
             changes.begun.append(row)
             after[key] = row
-        elif rules.ended(row):
-            _put(rules, there, after, key, row)
+        elif rules.ended(values):
+            _put(rules, there, after, key, values)
     for key, values in changed.items():
         if key in there or key in after:
-            _put(rules, there, after, key, _typed(values))
+            _put(rules, there, after, key, values)
     for key, row in after.items():
         before = there.get(key)
         if rules.ended(row):
@@ -113,13 +112,7 @@ def _present(connection: Connection, table: Table, keys: Collection[int]) -> Ite
     if connection.dialect.name == "postgresql":
         query = query.with_for_update()
     for row in connection.execute(query).mappings():
-        yield row[key], dict(row)
-
-
-def _typed(values: Values) -> Values:
-    """A row of the journal as the tables give it back."""
-    row = {name: value for name, value in values.items() if name not in _OPAQUE}
-    for name in _TIMES:
-        if isinstance(at := row.get(name), str):
-            row[name] = datetime.fromisoformat(at).replace(tzinfo=UTC)
-    return row
+        yield (
+            row[key],
+            {name: stamp(value) if isinstance(value, datetime) else value for name, value in row.items()},
+        )

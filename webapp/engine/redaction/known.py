@@ -66,7 +66,7 @@ class KnownSecrets:
         """How many characters the longest form has."""
         return self._matcher.longest
 
-    def spans(self, text: str) -> Iterator[Span]:
+    def spans(self, text: str) -> list[Span]:
         """Every place of every form, overlapping ones too."""
         return self._matcher.spans(text)
 

@@ -41,15 +41,18 @@ class Matcher:
     def __bool__(self) -> bool:
         return bool(self._slow or self._quick)
 
-    def spans(self, text: str) -> Iterator[Span]:
+    def spans(self, text: str) -> list[Span]:
         """Where the patterns are, in no certain order; places that overlap may come as one."""
+        found: list[Span] = []
         slow = self._slow
-        if self._automaton is not None and _is_unicode(text):
-            yield from _joined(self._automaton.find_matches_as_indexes(text, overlapping=True))
+        if self._automaton is not None and (text.isascii() or _is_unicode(text)):
+            if matches := self._automaton.find_matches_as_indexes(text, overlapping=True):
+                found += _joined(matches)
         else:
             slow += self._quick
         for pattern in slow:
-            yield from _occurrences(pattern, text)
+            found += _occurrences(pattern, text)
+        return found
 
 
 def _joined(matches: Iterable[tuple[int, int, int]]) -> Iterator[Span]:

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import count, islice
 from typing import Any
@@ -82,7 +82,7 @@ class Redactor:
 
     def known(self, text: str) -> str:
         """A sentence of ours: only the secrets known by value are taken out."""
-        return _safely(lambda: hide(text, self._known.spans(text)))
+        return _safely(lambda: _hidden(text, self._known.spans(text)))
 
     def known_in(self, value: Any, depth: int = 0) -> Any:
         """A JSON-like value that goes to a caller: as it is, but for the secrets known by value."""
@@ -127,8 +127,7 @@ class Redactor:
             return FAILED
 
     def _whole(self, text: str) -> str:
-        spans = self._spans(text)
-        return hide(text, spans) if spans else text
+        return _hidden(text, self._spans(text))
 
     def _short(self, text: str) -> str:
         """As `_whole`, for names and the like, which come again and again."""
@@ -193,7 +192,7 @@ class Redactor:
         spans = [*self._known.spans(text), *shapes.spans(text, members=False)]
         if not all(_inside_a_string(text, span) for span in spans):
             return None
-        return hide(text, spans) if spans else text
+        return _hidden(text, spans)
 
     def _structured(self, text: str) -> str:
         """JSON with its members masked; anything else as it is, for the shapes to judge."""
@@ -236,6 +235,10 @@ class Redactor:
 
     def _pair(self, name: str, value: str) -> str:
         return f"{self._whole(name)}={self._member(name, value)}"
+
+
+def _hidden(text: str, spans: Sequence[Span]) -> str:
+    return hide(text, spans) if spans else text
 
 
 def _inside_a_string(text: str, span: Span) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from webapp.engine.redaction.names import Kind, kind_of
 from webapp.engine.redaction.spans import MASK, Span
@@ -41,13 +41,25 @@ _IDENTITY = re.compile(r"(?<!\w)\d{17}[\dXx](?!\w)", re.ASCII)
 _LOCAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.!#$%&'*+/=?^_`{|}~-")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
 _LOCAL_MAX = 64
+# Where none of these is, nothing of all this can be; most texts are names and words.
+_TELLING = re.compile(
+    "|".join(('[=:@<"]', _DIGITS.pattern, "-----BEGIN ", *map(re.escape, _TOKEN_HINTS))),
+    re.ASCII | re.IGNORECASE,
+)
+_SHORT = 256  # characters; in a longer text something is telling nearly always
 
 
-def spans(text: str, *, members: bool = True) -> Iterator[Span]:
+def spans(text: str, *, members: bool = True) -> Iterable[Span]:
     """Every token, named secret, certificate key, address, number of a phone, a card or an identity.
 
     Without `members` the names of JSON are not looked at, because that was done before.
     """
+    if len(text) <= _SHORT and not _TELLING.search(text):
+        return ()
+    return _spans(text, members=members)
+
+
+def _spans(text: str, *, members: bool) -> Iterator[Span]:
     lower = text.lower()
     if any([hint in lower for hint in _TOKEN_HINTS]):  # noqa: C419 - a list is twice as fast here
         for pattern in _TOKENS:
