@@ -231,7 +231,7 @@ def test_an_approle_signs_in_and_signs_in_anew_when_its_token_was_revoked(openba
     assert provider.unwrap(blob, CONTEXT) == DEK
 
 
-def test_a_revoked_approle_is_denied_and_the_cache_serves_until_its_end(openbao, config, clock):
+def test_a_revoked_approle_is_denied_and_the_cache_serves_until_its_end(openbao, config, clock, caplog):
     settings, made = approle(openbao)
     runtime = Runtime.create(with_vault(config, settings), clock)
     values = fill(runtime, scopes=1)
@@ -243,6 +243,7 @@ def test_a_revoked_approle_is_denied_and_the_cache_serves_until_its_end(openbao,
 
     clock.advance(16 * 60)
     assert still_opened(runtime, values) == values
+    assert "was refused" in caplog.text
     clock.advance(45 * 60)
     with pytest.raises(SecretUnreadable) as unreadable:
         still_opened(runtime, values)
@@ -474,7 +475,7 @@ def test_the_start_with_a_sealed_server_is_locked_until_it_opens(openbao, config
     runtime.close()
 
 
-def test_a_running_process_does_not_notice_a_short_outage(openbao, config, clock):
+def test_a_running_process_does_not_notice_a_short_outage(openbao, config, clock, caplog):
     runtime = Runtime.create(with_vault(config, openbao.settings()), clock)
     values = fill(runtime)
     assert opened(runtime, values) == values
@@ -483,6 +484,7 @@ def test_a_running_process_does_not_notice_a_short_outage(openbao, config, clock
         for minutes in (10, 20, 25):
             clock.advance(minutes * 60)
             assert still_opened(runtime, values) == values
+            assert ("is sealed" in caplog.text) == (minutes > 10), "while a key is fresh nobody is asked"
         clock.advance(10 * 60)
         with pytest.raises(SecretUnreadable) as unreadable:
             still_opened(runtime, values)

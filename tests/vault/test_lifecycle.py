@@ -13,7 +13,7 @@ from webapp.models.audit import AuditEntry
 from webapp.models.keystore import KeyProcess
 from webapp.models.secret import Kek
 from webapp.runtime import Runtime
-from webapp.vault import KeyRefused, KeyStepRefused, SecretUnreadable, lifecycle
+from webapp.vault import KeyRefused, KeyStepRefused, SecretUnreadable, doctor, lifecycle
 from webapp.vault.heartbeat import Heartbeat, living
 from webapp.vault.keyfile import make_key, read_key, write_once
 from webapp.vault.provider import fingerprint
@@ -206,6 +206,7 @@ def test_yesterdays_database_names_the_key_it_needs_and_opens_with_it(config, ru
 
     restored = Runtime.create(config, clock)
     assert restored.vault.state().missing_fingerprint == old
+    assert examined(restored).missing == [old]
     with pytest.raises(SecretUnreadable):
         opened(restored, values)
 
@@ -213,7 +214,13 @@ def test_yesterdays_database_names_the_key_it_needs_and_opens_with_it(config, ru
     clock.advance(6)
     assert not restored.vault.state().locked
     assert opened(restored, values) == values
+    assert examined(restored).healthy
     restored.close()
+
+
+def examined(runtime):
+    """What the doctor says of everything."""
+    return list(doctor.examine(runtime, 1.0))[-1]
 
 
 def restore(runtime, rows, new):
