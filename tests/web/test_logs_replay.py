@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -200,3 +201,22 @@ def test_a_program_makes_it_again(client, token, fails, knob):
     assert client.post("/integrations/calls/1/replay", headers=token("calls:write")).status_code == 404
     assert client.post("/integrations/calls/x/replay", headers=token("calls:write")).status_code == 404
     assert client.post(f"/integrations/calls/{call_id}/replay", headers=token("logs:read")).status_code == 403
+
+
+def test_program_and_command_line_are_told_of_both_links(app, client, token, runtime, fails, knob):
+    call_id = fails()
+    knob("none")
+    made = replay.replay(runtime, call_id, actor="lin@example.com").call_id
+    run = app.test_cli_runner().invoke
+
+    first = client.get(f"/integrations/calls/{call_id}", headers=token("calls:read")).json
+    second = client.get(f"/integrations/calls/{made}", headers=token("calls:read")).json
+    shown = run(args=["logs", "show", str(call_id)]).output
+    as_json = json.loads(run(args=["logs", "show", str(made), "--json"]).output)
+
+    assert [(one["call_id"], one["actor"]) for one in first["replays"]] == [(str(made), "lin@example.com")]
+    assert (first["replay_of"], second["replay_of"], second["replays"]) == (None, str(call_id), [])
+    assert f"made again as {made} by lin@example.com" in shown
+    assert as_json == second
+    assert f"makes {call_id} again" in run(args=["logs", "show", str(made)]).output
+    assert run(args=["logs", "show", "7"]).exit_code == 1

@@ -137,7 +137,22 @@ class LogQuery(LogFilters):
     count: bool = Field(default=False, description="Count what is found as well, up to 10,000.")
 
 
-CallDetail = mirror("CallDetail", "A call as it is on record.", CallEntry, attempts=list[LogOut])  # type: ignore[valid-type]
+class ReplayLink(Answer):
+    """A call that was made by making another one again."""
+
+    call_id: str
+    actor: str = Field(description="Who asked for it.")
+    created_at: datetime
+
+
+_RECORD = mirror("CallRecord", "A call as it is on record.", CallEntry, attempts=list[LogOut])  # type: ignore[valid-type]
+
+
+class CallDetail(_RECORD):  # type: ignore[valid-type,misc]  # made from the store's own record
+    """A call as it is on record."""
+
+    replay_of: str | None = Field(description="The call that this one makes again.")
+    replays: list[ReplayLink] = Field(description="The calls that make this one again, the oldest first.")
 
 
 class Finding(Answer):

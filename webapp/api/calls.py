@@ -83,10 +83,10 @@ def replay(call_id: str) -> Response:
 @scoped("calls:read")
 @documented("Read a call", "Calls", answers={200: CallDetail}, problems=(404,))
 def show(call_id: str) -> Response:
-    """Its outcome, every attempt, and why each candidate was used or skipped."""
+    """Its outcome, every attempt, why each candidate was used or skipped, and the calls it was made again as."""
     query_parameters(())
     key = number(call_id)
     call = runtime().log.call(key) if key is not None else None
     if call is None:
         raise Problem("NOT_FOUND", Message.of(N_("There is no such call.")))
-    return jsonify(call.to_dict())
+    return jsonify(call.to_dict() | replaying.links(db.session(), call.call_id))

@@ -9,6 +9,7 @@ from datetime import timedelta
 import click
 from flask.cli import AppGroup, with_appcontext
 
+from webapp.engine import replay as replaying
 from webapp.extensions import runtime
 from webapp.log import export as exporting
 from webapp.log.entries import LogEntry
@@ -58,6 +59,33 @@ def _line(entry: LogEntry) -> str:
         f"{took:>9}", entry.request_endpoint or entry.operation or entry.kind, entry.code or "",
     )  # fmt: skip
     return "  ".join(words).rstrip()
+
+
+@group.command("show")
+@click.argument("call_id", type=click.IntRange(1, 2**63 - 1))
+@click.option("--json", "as_json", is_flag=True, help="As the API shows it.")
+@with_appcontext
+def show(call_id: int, as_json: bool) -> None:
+    """Print a call with its attempts, and the calls it was made again as."""
+    call = runtime().log.call(call_id)
+    if call is None:
+        raise click.ClickException("There is no such call.")
+    with runtime().sessions() as session:
+        links = replaying.links(session, call_id)
+    if as_json:
+        click.echo(json.dumps(call.to_dict() | links, ensure_ascii=False))
+        return
+    click.echo(
+        "  ".join(
+            filter(None, (str(call_id), call.operation, call.outcome, call.code, call.integration_point))
+        )
+    )
+    for entry in call.attempts:
+        click.echo(_line(entry))
+    if links["replay_of"]:
+        click.echo(f"It makes {links['replay_of']} again.")
+    for one in links["replays"]:
+        click.echo(f"It was made again as {one['call_id']} by {one['actor']}.")
 
 
 @group.command("prune")

@@ -144,6 +144,22 @@ def origin(session: Session, call_id: int) -> CallReplay | None:
     return session.get(CallReplay, call_id)
 
 
+def links(session: Session, call_id: int) -> dict[str, Any]:
+    """The same as JSON: which call this one repeats, and which ones repeat it."""
+    first = origin(session, call_id)
+    return {
+        "replay_of": str(first.original_id) if first else None,
+        "replays": [
+            {
+                "call_id": str(one.call_id),
+                "actor": one.actor,
+                "created_at": one.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            }
+            for one in again(session, call_id)
+        ],
+    }
+
+
 def forget_old(runtime: Runtime) -> int:
     """Delete inputs as old as bodies get, and links as old as calls get; returns how many inputs."""
     now, config = runtime.clock.now(), runtime.config
