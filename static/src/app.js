@@ -280,17 +280,63 @@ on("pointerdown", "[data-brush][data-brush-form]", (plot, start) => {
   });
 }
 
-/* Watching the log: new rows come while nobody reads, that is, points at them, selects, or has scrolled down. */
-document.body.addEventListener("poll", () => {
-  const rows = find("[data-tail]");
-  const note = find("[data-tail-live]");
-  if (!rows || !note) return;
-  const reading = rows.matches(":hover") || rows.contains(document.activeElement) || !getSelection().isCollapsed || scrollY > 240;
-  const words = reading ? note.dataset.tailPaused : note.dataset.tailLive;
-  if (note.textContent !== words) note.textContent = words;
-  note.classList.toggle("is-paused", reading);
-  if (!reading) document.body.dispatchEvent(new CustomEvent("tail"));
-});
+/* Watching the log: new rows come while nobody reads, that is, holds them, points at them, selects, has opened a call
+   or has scrolled down. Meanwhile they are counted, and "Resume" brings them. */
+{
+  let held = false;
+  const send = (name) => document.body.dispatchEvent(new CustomEvent(name));
+  const reading = (rows) =>
+    held || find("[data-drawer]") || rows.matches(":hover") || rows.contains(document.activeElement) || !getSelection().isCollapsed || scrollY > 240;
+  const tell = (paused) => {
+    const note = find("[data-tail-live]");
+    const { tailLive, tailPaused, tailWaiting } = note.dataset;
+    const words = !paused ? tailLive : find("[data-tail-resume]") ? tailWaiting : tailPaused;
+    if (note.textContent !== words) note.textContent = words;
+    note.classList.toggle("is-paused", Boolean(paused));
+  };
+  const settle = (rows) => {
+    const paused = reading(rows);
+    if (!paused) find("#tail-news").replaceChildren();
+    tell(paused);
+    return paused;
+  };
+  const look = () => {
+    const rows = find("[data-tail]");
+    if (rows) send(settle(rows) ? "tail-count" : "tail");
+  };
+  const hold = (to) => {
+    held = to;
+    find("[data-tail-pause]").setAttribute("aria-pressed", held);
+  };
+  const ready = () => {
+    findAll("[data-tail-again]").forEach((link) => link.remove());
+    const pause = find("[data-tail-pause]");
+    if (!pause) held = false;
+    else {
+      pause.hidden = false;
+      pause.setAttribute("aria-pressed", held);
+    }
+  };
+  document.body.addEventListener("poll", look);
+  on("click", "[data-tail-pause]", () => {
+    hold(!held);
+    look();
+  });
+  on("click", "[data-tail-resume]", () => {
+    hold(false);
+    find("[data-drawer-close]")?.click();
+    getSelection().removeAllRanges();
+    scrollTo(0, 0);
+    find("[data-tail-pause]").focus();
+    tell(false);
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    ready();
+    const rows = find("[data-tail]");
+    if (rows) settle(rows);
+  });
+  ready();
+}
 
 /* Shortcuts: / searches, ? explains, g and a letter goes. Off while typing and while a dialog is open. */
 {

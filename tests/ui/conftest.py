@@ -11,6 +11,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +22,11 @@ from werkzeug.serving import make_server
 from tests.needs import require
 from tests.people import make_user
 from tests.ui.checks import AXE, VNU, Validator, check_page, watch
+from tests.web.services import add
 from webapp.accounts import sessions
+from webapp.log.batch import Batch
+from webapp.log.entries import Bodies
+from webapp.log.writer import stamped, write
 from webapp.web.assets import read_manifest
 
 CHROMIUM = "chromium"
@@ -36,6 +41,7 @@ FLAGS = [
 ]
 WIDE, PHONE = 1360, 390
 HEIGHT = {WIDE: 900, PHONE: 844}
+BODY = '{"to": "***", "text": "… 12 characters left out …"}'
 
 
 @dataclass(frozen=True)
@@ -147,3 +153,31 @@ def check_everywhere(visit: Callable[..., Page]) -> Callable[..., None]:
             page.context.close()
 
     return check
+
+
+@pytest.fixture
+def many(runtime, clock):
+    """A hundred and sixty attempts over two hours, two of one call; answers the id of that call."""
+    service_id = add(runtime, "Mail (main)", is_enabled=True)
+    rows = {}
+    for number in range(1, 161):
+        at = clock.now() - timedelta(minutes=120) + timedelta(seconds=number * 40)
+        failed = number % 8 == 0
+        rows[number] = stamped(
+            {
+                "log_id": number, "call_id": number, "service_id": service_id, "kind": "attempt",
+                "service_type": "EMAIL_PROVIDER_SENDGRID", "request_timestamp": at, "response_timestamp": at,
+                "operation": "email.send", "outcome": "failed" if failed else "succeeded", "is_success": not failed,
+                "attempt_no": 2 if number % 9 == 0 else 1, "code": "READ_TIMEOUT" if failed else None,
+                "error_message": "余额不足" if failed else None, "duration_ms": number * 10,
+                "integration_point": "signup.welcome_mail", "correlation_id": f"signup-{number}",
+                "request_endpoint": "POST https://api.example.com/send", "response_status_code": 202,
+            }
+        )  # fmt: skip
+    calls = {
+        number: stamped({"call_id": number, "operation": "email.send", "outcome": rows[number]["outcome"], "attempts": 1,
+                         "created_at": clock.now(), "finished_at": clock.now(), "duration_ms": 20, "contract": "EMAIL_SERVICE"})
+        for number in (158, 159, 160)
+    }  # fmt: skip
+    write(runtime.engine, Batch(rows=rows, calls=calls, bodies={160: Bodies({"X": "***"}, BODY, {}, None)}))
+    return runtime

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -11,43 +10,10 @@ from sqlalchemy import text
 
 from tests.ui.checks import check_page, forget
 from tests.ui.conftest import PHONE, View
-from tests.web.services import add
-from webapp.log.batch import Batch
-from webapp.log.entries import Bodies
-from webapp.log.writer import stamped, write
 
 pytestmark = pytest.mark.browser
 
 DARK = View(PHONE, "dark", "zh-CN")
-BODY = '{"to": "***", "text": "… 12 characters left out …"}'
-
-
-@pytest.fixture
-def many(runtime, clock):
-    """A hundred and sixty attempts over two hours, two of one call; answers the id of that call."""
-    service_id = add(runtime, "Mail (main)", is_enabled=True)
-    rows = {}
-    for number in range(1, 161):
-        at = clock.now() - timedelta(minutes=120) + timedelta(seconds=number * 40)
-        failed = number % 8 == 0
-        rows[number] = stamped(
-            {
-                "log_id": number, "call_id": number, "service_id": service_id, "kind": "attempt",
-                "service_type": "EMAIL_PROVIDER_SENDGRID", "request_timestamp": at, "response_timestamp": at,
-                "operation": "email.send", "outcome": "failed" if failed else "succeeded", "is_success": not failed,
-                "attempt_no": 2 if number % 9 == 0 else 1, "code": "READ_TIMEOUT" if failed else None,
-                "error_message": "余额不足" if failed else None, "duration_ms": number * 10,
-                "integration_point": "signup.welcome_mail", "correlation_id": f"signup-{number}",
-                "request_endpoint": "POST https://api.example.com/send", "response_status_code": 202,
-            }
-        )  # fmt: skip
-    calls = {
-        number: stamped({"call_id": number, "operation": "email.send", "outcome": rows[number]["outcome"], "attempts": 1,
-                         "created_at": clock.now(), "finished_at": clock.now(), "duration_ms": 20, "contract": "EMAIL_SERVICE"})
-        for number in (158, 159, 160)
-    }  # fmt: skip
-    write(runtime.engine, Batch(rows=rows, calls=calls, bodies={160: Bodies({"X": "***"}, BODY, {}, None)}))
-    return runtime
 
 
 @pytest.mark.parametrize("view", [View(), DARK], ids=str)
@@ -108,6 +74,24 @@ def test_the_drawer_opens_by_click_and_key_and_closes(visit, many):
     expect(page.locator('a[data-open="159"]')).to_be_focused()
 
 
+def test_a_body_is_shown_prettily_or_as_it_is_stored(visit, many):
+    page = visit("/logs/160", View(PHONE))
+    body = page.get_by_role("region", name="Request body", exact=True)
+    stored = page.get_by_role("region", name="Request body, as stored")
+    expect(body).to_contain_text('"to": "***",\n')
+    expect(page.locator(".payload-head")).to_contain_text("1 value removed")
+    expect(page.locator(".payload-head")).to_contain_text("Cut: it was longer")
+    expect(stored).to_be_hidden()
+    page.get_by_label("As stored", exact=True).focus()
+    page.keyboard.press("Space")
+    expect(stored).to_have_text('{"to": "***", "text": "… 12 characters left out …"}')
+    expect(body).to_be_hidden()
+    check_page(page)
+    plain = visit("/logs/160", javascript=False)
+    plain.get_by_label("As stored", exact=True).check()
+    expect(plain.get_by_role("region", name="Request body, as stored")).to_be_visible()
+
+
 def test_a_bar_and_a_stretch_of_bars_narrow_the_range(visit, many):
     page = visit("/logs")
     box = page.locator(".chart-plot").bounding_box()
@@ -116,18 +100,6 @@ def test_a_bar_and_a_stretch_of_bars_narrow_the_range(visit, many):
     page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 20, steps=4)
     page.mouse.up()
     expect(page).to_have_url(re.compile(r"from=2026.*to=2026"))
-    check_page(page)
-
-
-def test_new_rows_come_by_themselves_while_nobody_reads(visit, runtime, clock, many):
-    page = visit("/logs?tail=1")
-    page.mouse.move(5, 5)
-    now = clock.now()
-    row = {"log_id": 500, "call_id": 500, "request_timestamp": now, "response_timestamp": now, "outcome": "succeeded",
-           "is_success": True, "kind": "attempt", "operation": "sms.send", "attempt_no": 1}  # fmt: skip
-    write(runtime.engine, Batch(rows={500: stamped(row)}))
-    page.evaluate("document.body.dispatchEvent(new CustomEvent('poll'))")
-    expect(page.locator("#rows")).to_contain_text("sms.send")
     check_page(page)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import url_for
+from flask_babel import gettext, ngettext
 from markupsafe import Markup, escape
 
 from adapters.kit import Message, N_
@@ -59,6 +60,7 @@ def context(call: CallEntry) -> dict[str, Any]:
         "headers_text": headers_text,
         "pretty": pretty,
         "marked": marked,
+        "taken_out": taken_out,
         "is_http": is_http,
         "payloads": may(Verb.LOG_READ_PAYLOAD),
         "trace_steps": trace.names(call.trace or ""),
@@ -121,6 +123,16 @@ def marked(text: str) -> Markup:
     cut = Markup('<mark class="left-out" title="{}">{{}}</mark>').format(left_out)
     shown = _REDACTED.sub(lambda found: hidden.format(Markup(found[0])), str(escape(text)))  # noqa: S704
     return Markup(_LEFT_OUT.sub(lambda found: cut.format(found[0]), shown))  # noqa: S704
+
+
+def taken_out(text: str) -> list[tuple[str, str]]:
+    """What is missing in a body, each kind with its style and in words."""
+    hidden = len(_REDACTED.findall(str(escape(text))))
+    cut = _LEFT_OUT.search(text)
+    told = (
+        [("redacted", ngettext("%(num)s value removed", "%(num)s values removed", hidden))] if hidden else []
+    )
+    return told + ([("left-out", gettext("Cut: it was longer"))] if cut else [])
 
 
 def curl(entry: LogEntry, bodies: Bodies | None) -> str:

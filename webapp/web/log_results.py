@@ -16,6 +16,7 @@ from webapp.extensions import runtime
 from webapp.log.entries import Page as LogPage
 from webapp.log.filters import FilterInvalid, LogFilter
 from webapp.log.survey import Survey
+from webapp.log.tables import call_logs
 from webapp.web.charts import Bucket, Histogram
 from webapp.web.i18n import number, say, stamp
 from webapp.web.log_search import LogSearch, address_with
@@ -27,7 +28,7 @@ TONE_LABELS = {
     "bad": N_("Failed"),
     "none": N_("Unknown or in progress"),
 }
-TAIL_MOST = 100
+TAIL_MOST, NEWS_MOST = 100, 200
 _AROUND = timedelta(minutes=30)
 _LATE_S = 1.0
 
@@ -116,6 +117,15 @@ def results(search: LogSearch) -> Results:
 def newest(search: LogSearch) -> LogPage:
     """The newest attempts, for somebody who watches."""
     return runtime().log.search(search.filter, TAIL_MOST)
+
+
+def newer(search: LogSearch, than: str) -> int:
+    """How many attempts match that are newer than the one of this number; not many more than NEWS_MOST."""
+    if not (than.isascii() and than.isdigit()) or int(than[:20]) >= 2**63:
+        return 0
+    log = runtime().log
+    conditions = [*search.filter.conditions(log.hash_recipient), call_logs.c.log_id > int(than)]
+    return log.count(conditions, NEWS_MOST)
 
 
 def iso(moment: datetime) -> str:

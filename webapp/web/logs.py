@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response, abort, render_template, request
+from flask_babel import gettext
 
 from webapp.accounts.roles import Verb
 from webapp.extensions import db, runtime
@@ -16,8 +17,9 @@ from webapp.log.language_services import Services
 from webapp.web import log_call, log_replay
 from webapp.web.access import person, requires
 from webapp.web.hx import htmx
+from webapp.web.i18n import number
 from webapp.web.log_lines import by_day
-from webapp.web.log_results import newest, results, step_length
+from webapp.web.log_results import NEWS_MOST, newer, newest, results, step_length
 from webapp.web.log_search import RANGES, LogSearch, export_url, filtered_url, outcome_choices, url_with
 from webapp.web.log_suggest import suggestions
 from webapp.web.page import page
@@ -33,6 +35,8 @@ def index() -> Response:
         return page("logs/index.html", "drawer", **_drawer())
     if htmx.wants_fragment and htmx.target_id == "rows":
         return _tail()
+    if htmx.wants_fragment and htmx.target_id == "tail-news":
+        return _news()
     search = _search()
     found = results(search)
     context = {**_drawer(), **_shared(search), "found": found, "rows": found.page}
@@ -65,10 +69,17 @@ def _search() -> LogSearch:
 def _tail() -> Response:
     """The newest rows, or nothing when they are those that the page has."""
     search = _search()
-    found = newest(search)
-    if found.items and str(found.items[0].log_id) == request.args.get("newest"):
+    if not newer(search, request.args.get("newest", "")) and request.args.get("newest"):
         return Response(status=204)
+    found = newest(search)
     return page("logs/index.html", "rows", rows=found, **_shared(search))
+
+
+def _news() -> Response:
+    """How many attempts came since the newest that the page has, for somebody who reads meanwhile."""
+    count = newer(_search(), request.args.get("newest", ""))
+    told = gettext("%(count)s+", count=number(NEWS_MOST)) if count > NEWS_MOST else number(count)
+    return Response(render_template("logs/_news.html", count=count, told=told, log_url=url_with))
 
 
 def _shared(search: LogSearch) -> dict[str, Any]:
