@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from sqlalchemy import select
 
-from tests.people import PASSWORD, form_token, make_user, sign_in
+from tests.people import PASSWORD, form_token, make_user, sign_in, values_for
 from webapp import MAX_BODY
 from webapp.accounts import users
 from webapp.accounts.passwords import Cost
@@ -165,6 +165,45 @@ def test_neither_the_value_nor_its_length_is_in_the_form(admin_client):
     assert 'value=""' in field or "value=" not in field
     assert 'autocomplete="new-password"' in field
     assert "SG.01234" not in str(answer.headers)
+
+
+# What differs between any two services, and between any two answers.
+IDS = re.compile(
+    r"""Mail [01]|[0-9a-f]{8}-[0-9a-f-]{27}|nonce="[^"]+"|X-CSRFToken[^}]+|name="csrf_token"\s+value="[^"]+\""""
+)
+SECRETS = ("SG.0123456789abcdef", "SG.0123456789abcdef" * 9)
+
+
+def test_a_short_secret_and_a_long_one_look_the_same(admin_client, client, token):
+    """In the form, on the pages of the service, in the API and in its headers; nothing but ids differs."""
+    made = [
+        add_mail(admin_client, name=f"Mail {number}", **{"config-api_key": value}).location
+        for number, value in enumerate(SECRETS)
+    ]
+    ids = [location.rpartition("/")[2] for location in made]
+    admin_client.get("/settings/integrations")  # takes the notices of both along
+    headers = token()
+    for path in ("", "/edit", "/edit?replace=api_key", "/secrets", "/history"):
+        short, long = (IDS.sub("", admin_client.get(f"{location}{path}").text) for location in made)
+        assert short == long, path
+    answers = [client.get(f"/integrations/services/{service_id}", headers=headers) for service_id in ids]
+    short, long = (IDS.sub("", answer.text) for answer in answers)
+    assert short == long
+    assert answers[0].headers["ETag"] == answers[1].headers["ETag"]
+
+
+def test_what_changes_something_cannot_be_asked_for_by_an_address(app, owner_client):
+    adapter, tried = app.url_map.bind("localhost"), 0
+    for rule in app.url_map.iter_rules():
+        changing = rule.methods - {"OPTIONS", "GET", "HEAD"}
+        path = adapter.build(rule.endpoint, values_for(rule), method=min(changing or {"GET"}))
+        if adapter.test(path, "GET"):  # the same address also shows something
+            continue
+        tried += 1
+        for method in ("GET", "HEAD"):
+            with owner_client.open(path, method=method) as answer:
+                assert answer.status_code == 405, (method, path)
+    assert tried > 50
 
 
 def test_forwarded_hosts_are_believed_only_from_our_proxies(client):
