@@ -130,6 +130,38 @@ def test_nobody_overwrites_unseen_what_another_changed(api):
     assert api("GET", "/alerts/rules/none").status_code == 404
 
 
+def test_a_window_is_changed_and_nobody_overwrites_it_unseen(api, watched, clock):
+    start = clock.now() + timedelta(hours=1)
+    window = {
+        "title": "Move", "services": [watched], "starts_at": start.isoformat(),
+        "ends_at": (start + timedelta(hours=1)).isoformat(),
+    }  # fmt: skip
+    made = api("POST", "/maintenance", window)
+    path = made.headers["Location"].removeprefix("/integrations")
+    seen = api("GET", path).headers["ETag"]
+    longer = {**window, "title": "Longer", "ends_at": (start + timedelta(hours=3)).isoformat()}
+    changed = api("PUT", path, longer, headers={"If-Match": seen})
+    assert (changed.status_code, changed.json["title"], changed.headers["ETag"]) == (200, "Longer", '"2"')
+    assert changed.json["next"]["ends_at"] == "2026-01-02T07:04:05.000Z"
+    for method, where, body in (
+        ("PUT", path, window),
+        ("POST", f"{path}/skip", None),
+        ("DELETE", path, None),
+    ):
+        stale = api(method, where, body, headers={"If-Match": seen})
+        assert (stale.status_code, stale.json["code"]) == (412, "STALE_REVISION"), method
+    assert api("GET", path, headers={"If-Match": seen}).status_code == 412
+    assert api("PUT", path, {**window, "ends_at": window["starts_at"]}).status_code == 422
+    assert api("PUT", "/maintenance/none", window).status_code == 404
+
+    other = {**window, "starts_at": longer["ends_at"], "ends_at": (start + timedelta(hours=4)).isoformat()}
+    assert api("POST", "/maintenance", other).status_code == 201
+    later = {**longer, "ends_at": (start + timedelta(hours=4)).isoformat()}
+    assert api("PUT", path, later).json["errors"][0]["code"] == "overlap"
+    clock.advance(10 * 3600)
+    assert "over already" in api("PUT", path, longer).get_data(as_text=True)
+
+
 def test_alerts_are_set_up(api):
     channel = api(
         "POST", "/alerts/channels", {"name": "Hook", "kind": "webhook", "url": "http://127.0.0.1:9/x"}

@@ -94,6 +94,22 @@ def test_windows_are_planned_and_ended(run, mail):
     assert run("maintenance", "end", "--once", nightly).exit_code == 0
     told = [json.loads(line) for line in run("maintenance", "list", "--json").output.splitlines()]
     assert told[1]["next"]["starts_at"] == "2026-01-03T18:00:00.000Z"
+    later = ["--from", "2026-01-02T22:00", "--title", "Move later", "--service", mail]
+    assert run("maintenance", "change", once, *later).exit_code == 0
+    assert run("maintenance", "change", nightly, "--minutes", "30", "--until", "never").exit_code == 0
+    told = {
+        one["window_id"]: one
+        for one in map(json.loads, run("maintenance", "list", "--json").output.splitlines())
+    }
+    assert (told[once]["title"], told[once]["services"], told[once]["ends_at"]) == (
+        "Move later", [mail], "2026-01-02T23:00:00.000Z",
+    )  # fmt: skip
+    assert (told[nightly]["repeat_until"], told[nightly]["ends_at"]) == (None, "2026-01-02T18:30:00.000Z")
+    both = run("maintenance", "change", once, "--to", "2026-01-02T23:30", "--minutes", "9")
+    assert (both.exit_code, run("maintenance", "change", "none").exit_code) == (2, 1)
+    assert run("maintenance", "change", once, "--zone", "Mars/Base").exit_code == 1
+    assert run("maintenance", "change", nightly, "--repeat", "once", "--all-services").exit_code == 0
+    assert run("maintenance", "change", nightly, "--repeat", "daily").exit_code == 0
     assert run("maintenance", "end", "--once", once).exit_code == 1
     assert run("maintenance", "end", once).exit_code == 0
     assert run("maintenance", "end", once).exit_code == 1

@@ -11,6 +11,7 @@ from webapp.models.health import ServiceHealth
 from webapp.models.maintenance import MaintenanceWindow
 from webapp.monitor import Monitor, windows
 from webapp.monitor.occurrences import Series
+from webapp.monitor.window_fields import WindowFields
 from webapp.registry.errors import Invalid
 
 BERLIN, SHANGHAI = "Europe/Berlin", "Asia/Shanghai"
@@ -259,3 +260,52 @@ def test_the_leader_tells_health_when_a_window_opens_and_closes(plan, runtime, c
     leader.stop()
 
     assert seen == [False, True, False]
+
+
+def change(runtime, window_id, **values):
+    with runtime.sessions() as session:
+        window = windows.find(session, window_id)
+        given = {name: getattr(window, name) for name in WindowFields.model_fields} | values
+        windows.change(session, runtime, window_id, given, actor="test")
+        session.commit()
+
+
+def test_a_window_that_is_open_is_changed(plan, runtime, clock, add, vendors):
+    service_id, other = add("Mail", vendors().url), add("Post", vendors().url)
+    window = plan("Move", services=[service_id])
+    clock.advance(90 * 60)
+    change(runtime, window, ends_at=clock.now() + timedelta(hours=2))
+    with runtime.sessions() as session:
+        assert session.get(ServiceHealth, service_id).maintenance_until == clock.now() + timedelta(hours=2)
+
+    change(runtime, window, services=[other])
+    with runtime.sessions() as session:
+        assert session.get(ServiceHealth, service_id).maintenance_until is None
+        assert session.get(ServiceHealth, other).maintenance_until is not None
+
+
+def test_what_was_left_out_stays_so_until_the_times_change(plan, runtime, clock):
+    window = plan("Nightly", repeats="daily")
+    with runtime.sessions() as session:
+        windows.skip(session, runtime, window, actor="test")
+        session.commit()
+    change(runtime, window, title="Every night")
+    with runtime.sessions() as session:
+        coming = windows.to_dict(windows.find(session, window), clock.now())["next"]
+        assert coming["starts_at"].startswith("2026-01-03")
+
+    change(runtime, window, ends_at=clock.now() + timedelta(hours=5))
+    with runtime.sessions() as session:
+        coming = windows.to_dict(windows.find(session, window), clock.now())["next"]
+        assert coming["starts_at"].startswith("2026-01-02")
+
+
+def test_one_that_has_repeated_for_long_is_changed_and_one_that_is_over_is_not(plan, runtime, clock):
+    nightly = plan("Nightly", repeats="daily")
+    clock.advance(90 * 86_400)
+    change(runtime, nightly, title="Every night")
+    with runtime.sessions() as session:
+        windows.end(session, runtime, nightly, actor="test")
+        session.commit()
+    with pytest.raises(Invalid):
+        change(runtime, nightly, title="Too late")

@@ -29,6 +29,7 @@ AREAS = (
     "logs",
     "health",
     "incidents",
+    "maintenance",
     "alerts",
     "reference",
 )

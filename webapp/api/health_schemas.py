@@ -9,7 +9,7 @@ from pydantic import Field
 
 from webapp.api.schemas import Answer, Cursor, Health, Limit
 from webapp.monitor.rules import RuleFields
-from webapp.monitor.windows import WindowFields
+from webapp.monitor.window_fields import WindowFields
 from webapp.registry.fields import Strict
 
 Range = Literal["24h", "7d", "30d", "90d"]
@@ -166,6 +166,7 @@ class WindowOut(WindowFields):
     """A maintenance window; `next` is the time that is open, or the one that comes."""
 
     window_id: str
+    revision: int
     state: Literal["planned", "active", "over"]
     next: Occurrence | None
     created_at: datetime

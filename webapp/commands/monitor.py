@@ -23,6 +23,7 @@ from webapp.monitor import Monitor, channels, rules, windows
 from webapp.monitor.delivery import test_channel
 from webapp.monitor.findings import BAD
 from webapp.monitor.sweep import Sweep
+from webapp.monitor.window_fields import WindowFields
 from webapp.registry import services
 from webapp.registry.shape import health_dict
 
@@ -175,6 +176,56 @@ def add(title: str, begins: str, ends: str | None, minutes: int | None, **option
         window = windows.create(session, runtime(), values, actor=ACTOR)
         session.commit()
         click.echo(window.window_id)
+
+
+@maintenance.command("change")
+@click.argument("window_id")
+@click.option("--title")
+@click.option("--from", "begins", help="When it begins, in the time zone.")
+@click.option("--to", "ends", help="When it ends; or give --minutes.")
+@click.option("--minutes", type=click.IntRange(1, 43_200), help="How long it lasts.")
+@click.option("--service", "service_ids", multiple=True, help="Id of a service; repeat for several.")
+@click.option("--all-services", is_flag=True, help="Over all services.")
+@click.option("--zone", help="The time zone, such as Asia/Shanghai.")
+@click.option("--repeat", "repeats", type=click.Choice(["once", "daily", "weekly", "monthly"]))
+@click.option("--until", help="It does not begin again after this; `never` takes that away.")
+@with_appcontext
+def change(window_id: str, begins: str | None, ends: str | None, minutes: int | None, **options: Any) -> None:
+    """Change a window that is planned or open; what is not named stays as it is."""
+    if ends is not None and minutes is not None:
+        raise click.UsageError("Say when it ends with either --to or --minutes.")
+    with plain_errors(), runtime().sessions() as session:
+        window = windows.find(session, window_id)
+        values = {name: getattr(window, name) for name in WindowFields.model_fields}
+        values |= _changed(window.time_zone, options)
+        if begins:
+            values["starts_at"] = _moment(begins, values["time_zone"], "--from")
+            values["ends_at"] = values["starts_at"] + (window.ends_at - window.starts_at)
+        if ends:
+            values["ends_at"] = _moment(ends, values["time_zone"], "--to")
+        if minutes:
+            values["ends_at"] = values["starts_at"] + timedelta(minutes=minutes)
+        windows.change(session, runtime(), window_id, values, actor=ACTOR)
+        session.commit()
+
+
+def _changed(zone: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the options say about anything but the times."""
+    values: dict[str, Any] = {}
+    if options["title"] is not None:
+        values["title"] = options["title"]
+    if options["service_ids"] or options["all_services"]:
+        values["services"] = [] if options["all_services"] else list(options["service_ids"])
+    if options["zone"]:
+        values["time_zone"] = zone = options["zone"]
+    if options["repeats"]:
+        values["repeats"] = None if options["repeats"] == "once" else options["repeats"]
+        if options["repeats"] == "once":
+            values["repeat_until"] = None
+    if options["until"]:
+        never = options["until"] == "never"
+        values["repeat_until"] = None if never else _moment(options["until"], zone, "--until")
+    return values
 
 
 @maintenance.command("end")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 from sqlalchemy import select
-from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session
 
 from adapters.kit import Message, Operation, N_
@@ -18,9 +17,10 @@ from webapp.engine.candidates import Candidate, find_candidates
 from webapp.models.alert import AlertChannel, AlertRule
 from webapp.models.health import ServiceHealth
 from webapp.models.secret import Secret
+from webapp.monitor import claims
 from webapp.monitor.states import OUTAGES
 from webapp.monitor.words import LOCALES
-from webapp.registry.errors import Conflict, Flaw, Invalid, NotFound, Stale
+from webapp.registry.errors import Conflict, Flaw, Invalid, NotFound
 from webapp.registry.fields import Strict, flaws_of
 from webapp.registry.shape import moment
 from webapp.vault import audit
@@ -115,14 +115,7 @@ def delete(
 
 def claim(session: Session, row: AlertChannel | AlertRule, expected: int | None) -> None:
     """Make this the next revision of a channel or a rule; raises Stale when it is not the one that was seen."""
-    begin_write(session, LOCK)
-    try:
-        session.refresh(row, ["revision"])
-    except InvalidRequestError:  # somebody else deleted it just now
-        raise NotFound(Message.of(N_("There is no such alert channel or rule.")), "NOT_FOUND") from None
-    if expected is not None and row.revision != expected:
-        raise Stale(row.revision)
-    row.revision += 1
+    claims.claim(session, row, expected, lock=LOCK, gone=N_("There is no such alert channel or rule."))
 
 
 def find(session: Session, channel_id: str) -> AlertChannel:

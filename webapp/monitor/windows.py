@@ -3,63 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-from zoneinfo import available_timezones
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from adapters.kit import Message, N_
-from adapters.kit.syntax import single_line
 from webapp.db import begin_write
 from webapp.models.health import ServiceHealth
 from webapp.models.maintenance import MaintenanceWindow
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
-from webapp.monitor.occurrences import DAYS, Series, series_of
+from webapp.monitor.claims import claim
+from webapp.monitor.occurrences import Series, series_of
+from webapp.monitor.window_fields import checked, series
 from webapp.registry.errors import Flaw, Invalid, NotFound
-from webapp.registry.fields import Identifier, Strict, flaws_of
 from webapp.registry.shape import moment
 from webapp.vault import audit
 
 if TYPE_CHECKING:
     from webapp.runtime import Runtime
 
-LONGEST = timedelta(days=30)
-# A day, or a month, may be an hour shorter than the next.
-_BETWEEN = timedelta(hours=1)
-_FARTHEST = timedelta(days=5 * 366)
 _LOCK = "maintenance"
-
-
-class WindowFields(Strict):
-    """A window as it is asked for."""
-
-    title: Annotated[str, Field(min_length=1, max_length=120), AfterValidator(single_line)]
-    services: list[Identifier] = Field(
-        default=[], max_length=200, description="Ids of services; none means all."
-    )
-    starts_at: AwareDatetime = Field(description="When it begins, the first time if it repeats.")
-    ends_at: AwareDatetime
-    repeats: Literal["daily", "weekly", "monthly"] | None = Field(
-        default=None,
-        description="At the same hours of each day, of this weekday, or of this day of the month.",
-    )
-    time_zone: str = Field(default="UTC", description="Whose hours are meant when it repeats.")
-    repeat_until: AwareDatetime | None = Field(
-        default=None, description="It does not begin again after this; empty means it never stops."
-    )
+_GONE = N_("There is no such maintenance window.")
+_TIMES = ("starts_at", "ends_at", "repeats", "time_zone")
 
 
 def create(session: Session, runtime: Runtime, values: Mapping[str, Any], *, actor: str) -> MaintenanceWindow:
     """Plan a window. Raises Invalid, also when it overlaps with another one. The caller commits."""
-    fields = _checked(session, runtime, values)
+    fields = checked(session, runtime, values)
     begin_write(session, _LOCK)
     now = runtime.clock.now()
-    _refuse_overlap(session, fields, now)
+    _refuse_overlap(session, series(fields), fields.services, now)
     window = MaintenanceWindow(
-        **fields.model_dump(), over_at=_series(fields).over_at(), created_at=now, created_by=actor
+        **fields.model_dump(), over_at=series(fields).over_at(), created_at=now, created_by=actor
     )
     session.add(window)
     session.flush()
@@ -68,9 +46,46 @@ def create(session: Session, runtime: Runtime, values: Mapping[str, Any], *, act
     return window
 
 
-def end(session: Session, runtime: Runtime, window_id: str, *, actor: str) -> MaintenanceWindow:
-    """End a window now and for good, or call it off before it began. Raises NotFound. The caller commits."""
+def change(
+    session: Session,
+    runtime: Runtime,
+    window_id: str,
+    values: Mapping[str, Any],
+    *,
+    actor: str,
+    expected_revision: int | None = None,
+) -> MaintenanceWindow:
+    """Replace what a window is, planned or open. Raises as `create`, NotFound and Stale. The caller commits."""
     window = find(session, window_id)
+    fields, now = checked(session, runtime, values, began=window.starts_at), runtime.clock.now()
+    _claim(session, window, expected_revision)
+    if phase(window, now) == "over":
+        raise Invalid([Flaw("", "range", Message.of(N_("It is over already: plan another one.")))])
+    # A time that was left out, or ended early, stays so while the times are the same.
+    same = all(getattr(window, name) == getattr(fields, name) for name in _TIMES)
+    skipped = window.skipped_until if same else None
+    wanted = replace(series(fields), skipped_until=skipped)
+    _refuse_overlap(session, wanted, fields.services, now, but=window.window_id)
+    for name, value in fields.model_dump().items():
+        setattr(window, name, value)
+    window.skipped_until, window.over_at = skipped, series(fields).over_at()
+    _note(session, runtime, window, actor, "maintenance.change")
+    session.flush()
+    apply(session, runtime)
+    return window
+
+
+def end(
+    session: Session,
+    runtime: Runtime,
+    window_id: str,
+    *,
+    actor: str,
+    expected_revision: int | None = None,
+) -> MaintenanceWindow:
+    """End a window now and for good, or call it off before it began. Raises NotFound and Stale. The caller commits."""
+    window = find(session, window_id)
+    _claim(session, window, expected_revision)
     now = runtime.clock.now()
     _note(session, runtime, window, actor, "maintenance.end")
     if window.starts_at >= now:
@@ -82,9 +97,17 @@ def end(session: Session, runtime: Runtime, window_id: str, *, actor: str) -> Ma
     return window
 
 
-def skip(session: Session, runtime: Runtime, window_id: str, *, actor: str) -> MaintenanceWindow:
-    """Of a window that repeats: end the time that is open, or leave the next one out. Raises NotFound and Invalid."""
+def skip(
+    session: Session,
+    runtime: Runtime,
+    window_id: str,
+    *,
+    actor: str,
+    expected_revision: int | None = None,
+) -> MaintenanceWindow:
+    """Of a window that repeats: end the time that is open, or leave the next one out. Raises as `end`, and Invalid."""
     window = find(session, window_id)
+    _claim(session, window, expected_revision)
     now = runtime.clock.now()
     coming = series_of(window).at(now)
     if not window.repeats or coming is None:
@@ -114,7 +137,7 @@ def find(session: Session, window_id: str) -> MaintenanceWindow:
     """One window; raises NotFound."""
     window = session.get(MaintenanceWindow, window_id)
     if window is None:
-        raise NotFound(Message.of(N_("There is no such maintenance window.")), "NOT_FOUND")
+        raise NotFound(Message.of(_GONE), "NOT_FOUND")
     return window
 
 
@@ -173,6 +196,7 @@ def to_dict(window: MaintenanceWindow, now: datetime) -> dict[str, Any]:
     coming = series_of(window).at(now)
     return {
         "window_id": window.window_id,
+        "revision": window.revision,
         "title": window.title,
         "services": list(window.services),
         "starts_at": moment(window.starts_at),
@@ -197,65 +221,21 @@ def phase(window: MaintenanceWindow, now: datetime) -> str:
     return "active" if coming.is_open(now) else "planned"
 
 
-def _checked(session: Session, runtime: Runtime, values: Mapping[str, Any]) -> WindowFields:
-    try:
-        fields = WindowFields.model_validate(dict(values))
-    except ValidationError as failure:
-        raise Invalid(flaws_of(failure)) from None
-    flaws = _flaws_of_times(fields, runtime.clock.now())
-    chosen = select(Service.service_id).where(
-        Service.service_id.in_(fields.services), Service.deleted_at.is_(None)
-    )
-    known = set(session.scalars(chosen))
-    if set(fields.services) - known:
-        flaws.append(_flaw("services", N_("There is no such service.")))
-    if flaws:
-        raise Invalid(flaws)
-    return fields
-
-
-def _flaws_of_times(fields: WindowFields, now: datetime) -> list[Flaw]:
-    """The first thing that is wrong with its times."""
-    starts_at, ends_at, until = fields.starts_at, fields.ends_at, fields.repeat_until
-    lasts = ends_at - starts_at
-    period = timedelta(days=DAYS[fields.repeats]) if fields.repeats else timedelta.max
-    checks = (
-        (lasts <= timedelta(0), "ends_at", N_("It cannot end before it begins.")),
-        (lasts > LONGEST, "ends_at", N_("A window may last 30 days at most.")),
-        (starts_at > now + _FARTHEST, "starts_at", N_("It must begin within five years.")),
-        (starts_at < now - LONGEST, "ends_at", N_("It would be over already.")),
-        (not fields.repeats and ends_at <= now, "ends_at", N_("It would be over already.")),
-        (lasts > period - _BETWEEN, "ends_at", N_("It must end an hour before it begins again.")),
-        (until and not fields.repeats, "repeat_until", N_("Only a window that repeats has a last time.")),
-        (until and until < starts_at, "repeat_until", N_("It cannot end before it begins.")),
-        (until and until > now + 2 * _FARTHEST, "repeat_until", N_("It must end within ten years.")),
-    )
-    found = next(((name, text) for is_wrong, name, text in checks if is_wrong), None)
-    if found is None and fields.time_zone not in available_timezones():
-        found = ("time_zone", N_("There is no such time zone; use a name such as Asia/Shanghai."))
-    if found is None and _series(fields).at(now) is None:
-        found = ("repeat_until", N_("It would be over already."))
-    return [_flaw(*found)] if found else []
-
-
-def _series(fields: WindowFields) -> Series:
-    return Series(fields.starts_at, fields.ends_at, fields.repeats, fields.time_zone, fields.repeat_until)
-
-
-def _refuse_overlap(session: Session, fields: WindowFields, now: datetime) -> None:
+def _refuse_overlap(
+    session: Session, wanted: Series, services: Sequence[str], now: datetime, but: str | None = None
+) -> None:
     """Two windows over one service would disagree about when it ends."""
-    series = _series(fields)
     for other in _alive(session, now):
-        shared = not other.services or not fields.services or set(other.services) & set(fields.services)
-        if shared and series.meets(series_of(other), now):
+        shared = not other.services or not services or set(other.services) & set(services)
+        if other.window_id != but and shared and wanted.meets(series_of(other), now):
             message = Message.of(
                 N_("It overlaps with the window %(title)s for the same service."), title=other.title
             )
             raise Invalid([Flaw.at("starts_at", code="overlap", message=message)])
 
 
-def _flaw(name: str, text: str) -> Flaw:
-    return Flaw.at(name, code="range", message=Message.of(text))
+def _claim(session: Session, window: MaintenanceWindow, expected: int | None) -> None:
+    claim(session, window, expected, lock=_LOCK, gone=_GONE)
 
 
 def _note(session: Session, runtime: Runtime, window: MaintenanceWindow, actor: str, action: str) -> None:

@@ -17,12 +17,13 @@ from webapp.models.route import Route
 from webapp.models.service import Service
 from webapp.monitor import channels, rules
 from webapp.monitor.delivery import test_channel
-from webapp.registry.errors import Flaw, Invalid, NotFound, RegistryError
+from webapp.registry.errors import Flaw, Invalid, NotFound, RegistryError, Stale
 from webapp.web import alert_words
 from webapp.web.access import actor, requires
 from webapp.web.hx import notify
 from webapp.web.i18n import LOCALES, say
 from webapp.web.page import page
+from webapp.web.revision import seen_revision
 
 blueprint = Blueprint("alerts", __name__, url_prefix="/settings/alerts")
 _SHOWN = 30
@@ -63,7 +64,11 @@ def edit_rule(rule_id: str) -> ResponseReturnValue:
 @requires(Verb.SERVICE_WRITE)
 def delete_rule(rule_id: str) -> ResponseReturnValue:
     """Take a rule away."""
-    rules.delete(db.session(), runtime(), _found(rules.find, rule_id), actor=actor())
+    rule = _found(rules.find, rule_id)
+    try:
+        rules.delete(db.session(), runtime(), rule, actor=actor(), expected_revision=seen_revision())
+    except Stale as stale:
+        return _kept(stale, url_for(".edit_rule", rule_id=rule_id))
     return _done(gettext("The rule was deleted."))
 
 
@@ -85,8 +90,11 @@ def edit_channel(channel_id: str) -> ResponseReturnValue:
 @requires(Verb.SERVICE_WRITE)
 def delete_channel(channel_id: str) -> ResponseReturnValue:
     """Take a channel away that no rule uses."""
+    channel = _found(channels.find, channel_id)
     try:
-        channels.delete(db.session(), runtime(), _found(channels.find, channel_id), actor=actor())
+        channels.delete(db.session(), runtime(), channel, actor=actor(), expected_revision=seen_revision())
+    except Stale as stale:
+        return _kept(stale, url_for(".edit_channel", channel_id=channel_id))
     except Invalid as refused:
         db.session.rollback()
         notify(refused.errors[0].message, "bad")
@@ -125,7 +133,11 @@ def _rule(rule: AlertRule | None) -> ResponseReturnValue:
         if rule is None:
             rules.create(db.session(), runtime(), values, actor=actor())
         else:
-            rules.update(db.session(), runtime(), rule, values, actor=actor())
+            seen = seen_revision()
+            rules.update(db.session(), runtime(), rule, values, actor=actor(), expected_revision=seen)
+    except Stale:
+        db.session.rollback()
+        return _rule_page(rule, {**request.form, **values}, stale=True)
     except RegistryError as refused:
         db.session.rollback()
         return _rule_page(rule, {**request.form, **values}, refused.errors)
@@ -140,7 +152,11 @@ def _channel(channel: AlertChannel | None) -> ResponseReturnValue:
         if channel is None:
             channels.create(db.session(), runtime(), values, actor=actor())
         else:
-            channels.update(db.session(), runtime(), channel, values, actor=actor())
+            seen = seen_revision()
+            channels.update(db.session(), runtime(), channel, values, actor=actor(), expected_revision=seen)
+    except Stale:
+        db.session.rollback()
+        return _channel_page(channel, request.form, stale=True)
     except RegistryError as refused:
         db.session.rollback()
         return _channel_page(channel, request.form, refused.errors)
@@ -154,24 +170,41 @@ def _shown(channel: AlertChannel | None) -> dict[str, Any]:
             "recipients": "\n".join(channel.recipients)}  # fmt: skip
 
 
-def _rule_page(rule: AlertRule | None, values: Mapping[str, Any], flaws: Iterable[Flaw] = ()) -> Response:
+def _rule_page(
+    rule: AlertRule | None, values: Mapping[str, Any], flaws: Iterable[Flaw] = (), *, stale: bool = False
+) -> Response:
     errors = _errors(flaws)
     choices = [(one.channel_id, one.name) for one in channels.listed(db.session())]
     return page(
-        "alerts/rule.html", status=422 if errors else 200, rule=rule, values=values, errors=errors,
+        "alerts/rule.html", status=_status(errors, stale), rule=rule, values=values, errors=errors, stale=stale,
         summary=_summary(errors), channels=choices, services=_services(), words=alert_words,
     )  # fmt: skip
 
 
 def _channel_page(
-    channel: AlertChannel | None, values: Mapping[str, Any], flaws: Iterable[Flaw] = ()
+    channel: AlertChannel | None,
+    values: Mapping[str, Any],
+    flaws: Iterable[Flaw] = (),
+    *,
+    stale: bool = False,
 ) -> Response:
     errors = _errors(flaws)
     names = [*db.session.scalars(select(Route.name).order_by(Route.name)), *channels.CONTRACTS.values()]
     return page(
-        "alerts/channel.html", status=422 if errors else 200, channel=channel, values=values, errors=errors,
+        "alerts/channel.html", status=_status(errors, stale), channel=channel, values=values, errors=errors, stale=stale,
         summary=_summary(errors), names=names, locales=LOCALES, kinds=[(key, say(label)) for key, label in alert_words.KINDS.items()], words=alert_words,
     )  # fmt: skip
+
+
+def _status(errors: Mapping[str, str], stale: bool) -> int:
+    return 409 if stale else 422 if errors else 200
+
+
+def _kept(stale: Stale, edit: str) -> ResponseReturnValue:
+    """It was changed meanwhile, so it is shown instead of deleted."""
+    db.session.rollback()
+    notify(stale.message, "bad")
+    return redirect(edit, 303)
 
 
 def _errors(flaws: Iterable[Flaw]) -> dict[str, str]:
