@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 from adapters.kit import Clock
 from webapp.log import rollups_read
 from webapp.log.rollups_read import KEPT_S, Part
+from webapp.log.rollups_sum import together
 from webapp.log.rollups_tally import DAY_S, HOUR_S, MINUTE_S, SERVICE, Tally
 
 LONGEST_S = KEPT_S[DAY_S]
@@ -31,6 +32,12 @@ class Range:
     def start_s(self, now_s: int) -> int:
         """Where it begins, so that its last step is the running one."""
         return now_s - now_s % self.step_s - (self.count - 1) * self.step_s
+
+    def course(self, connection: Connection, scope: str, key: str, start_s: int) -> list[Tally]:
+        """The sum of each step."""
+        return rollups_read.series(
+            connection, scope, key, start_s=start_s, step_s=self.step_s, count=self.count
+        )
 
 
 RANGES: Mapping[str, Range] = {
@@ -76,20 +83,13 @@ class MetricStore:
         """One subject over a range (a key of RANGES)."""
         wanted, now_s = RANGES[name], self._now_s()
         start_s = wanted.start_s(now_s)
+        parts = rollups_read.cover(start_s, now_s, now_s)
         with self._reading() as connection:
-            return Metrics(
-                name,
-                _moment(start_s),
-                self._clock.now(),
-                timedelta(seconds=wanted.step_s),
-                rollups_read.total(connection, scope, key, rollups_read.cover(start_s, now_s, now_s)),
-                self._before(connection, scope, key, start_s, now_s),
-                rollups_read.series(
-                    connection, scope, key, start_s=start_s, step_s=wanted.step_s, count=wanted.count
-                )
-                if steps
-                else (),
-            )
+            course = wanted.course(connection, scope, key, start_s) if steps else ()
+            whole = together(course) if steps else rollups_read.total(connection, scope, key, parts)
+            before = self._before(connection, scope, key, start_s, now_s)
+        step = timedelta(seconds=wanted.step_s)
+        return Metrics(name, _moment(start_s), self._clock.now(), step, whole, before, course)
 
     def busiest(self, name: str, scope: str, limit: int = 20) -> list[tuple[str, Tally]]:
         """The keys of a scope with the most traffic in a range, complete with codes and latencies."""

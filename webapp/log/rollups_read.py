@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import CompoundSelect, Connection, Select, Table, func, select, union_all
 
-from webapp.log.rollups import GRAINS, tally_of
+from webapp.log.rollups import GRAINS
+from webapp.log.rollups_sum import tally_of_rows
 from webapp.log.rollups_tables import SPREADS, SUMS, fresh, totals
 from webapp.log.rollups_tally import DAY_S, HOUR_S, MINUTE_S, Tally
 
@@ -62,11 +63,11 @@ def totals_of(
     connection: Connection, scope: str, keys: Sequence[str], parts: Sequence[Part]
 ) -> dict[str, Tally]:
     """One sum for each of these keys that occurs."""
-    found: dict[str, Tally] = {}
+    found: dict[str, list[Sequence[Any]]] = {}
     if parts and keys:
         for key, _, *values in _rows(connection, scope, keys, parts):
-            found.setdefault(key, Tally()).add(tally_of(values))
-    return found
+            found.setdefault(key, []).append(values)
+    return {key: tally_of_rows(rows) for key, rows in found.items()}
 
 
 def series(
@@ -75,10 +76,10 @@ def series(
     """A sum for each of `count` steps from `start_s` on, empty ones too."""
     grain_s = max(grain for grain in KEPT_S if step_s % grain == 0 and start_s % grain == 0)
     part = Part(grain_s, start_s, start_s + step_s * count)
-    steps = [Tally() for _ in range(count)]
+    found: dict[int, list[Sequence[Any]]] = {}
     for _, at, *values in _rows(connection, scope, [key], [part]):
-        steps[(at - start_s) // step_s].add(tally_of(values))
-    return steps
+        found.setdefault((at - start_s) // step_s, []).append(values)
+    return [tally_of_rows(found[place]) if place in found else Tally() for place in range(count)]
 
 
 def ranking(
@@ -96,11 +97,25 @@ def ranking(
 
 def ever(connection: Connection, scope: str) -> dict[str, Tally]:
     """The sums since the beginning, by key; they only ever grow, but for repairs."""
-    found: dict[str, Tally] = {}
-    parts = [_select(table, scope) for table in (totals, fresh)]
-    for key, _, *values in connection.execute(union_all(*parts)):
-        found.setdefault(key, Tally()).add(tally_of(values))
-    return found
+    found: dict[str, list[Sequence[Any]]] = {}
+    for key, *values in connection.exec_driver_sql(_ever_sql(connection.dialect.name), (scope, scope)):
+        found.setdefault(key, []).append(values)
+    return {key: tally_of_rows(rows) for key, rows in found.items()}
+
+
+@lru_cache(2)
+def _ever_sql(dialect: str) -> str:
+    hole = "?" if dialect == "sqlite" else "%s"
+    names = ", ".join(("key", *SUMS, *_as_text(dialect)))
+    return " UNION ALL ".join(
+        f"SELECT {names} FROM {table.name} WHERE scope = {hole}"  # noqa: S608 - our own names
+        for table in (totals, fresh)
+    )
+
+
+def _as_text(dialect: str) -> tuple[str, ...]:
+    """The spreads as text on either database: many of them are read at once."""
+    return SPREADS if dialect == "sqlite" else tuple(f"{name}::text" for name in SPREADS)
 
 
 def _rows(
@@ -119,7 +134,7 @@ def _rows(
 @lru_cache(256)
 def _rows_sql(dialect: str, grains: Sequence[int], keys: int) -> str:
     hole = "?" if dialect == "sqlite" else "%s"
-    names, holes = ", ".join(("key", "start_s", *SUMS, *SPREADS)), ", ".join([hole] * keys)
+    names, holes = ", ".join(("key", "start_s", *SUMS, *_as_text(dialect))), ", ".join([hole] * keys)
     return " UNION ALL ".join(
         f"SELECT {names} FROM {table} WHERE scope = {hole} AND key IN ({holes})"  # noqa: S608 - our own names
         f" AND start_s >= {hole} AND start_s < {hole}"
@@ -130,7 +145,7 @@ def _rows_sql(dialect: str, grains: Sequence[int], keys: int) -> str:
 def _union(scope: str, parts: Sequence[Part]) -> CompoundSelect[Any]:
     """One statement, so that what is just being moved from one table to the other is seen in one of them."""
     tables = [(_TABLES[part.grain_s], part) for part in parts] + [(fresh, waiting(parts))]
-    return union_all(*(_select(table, scope, part, spreads=False) for table, part in tables))
+    return union_all(*(_select(table, scope, part) for table, part in tables))
 
 
 def table_of(grain_s: int) -> Table:
@@ -143,11 +158,9 @@ def waiting(parts: Sequence[Part]) -> Part:
     return Part(MINUTE_S, min(part.start_s for part in parts), max(part.end_s for part in parts))
 
 
-def _select(table: Table, scope: str, part: Part | None = None, *, spreads: bool = True) -> Select[Any]:
-    names = ("key", "start_s", *SUMS, *(SPREADS if spreads else ()))
-    query = select(*(table.c[name] for name in names)).where(table.c.scope == scope)
-    if part:
-        query = query.where(table.c.start_s >= part.start_s, table.c.start_s < part.end_s)
-        if table is not fresh:
-            query = query.where(table.c.key.in_(select(totals.c.key).where(totals.c.scope == scope)))
+def _select(table: Table, scope: str, part: Part) -> Select[Any]:
+    query = select(*(table.c[name] for name in ("key", "start_s", *SUMS))).where(table.c.scope == scope)
+    query = query.where(table.c.start_s >= part.start_s, table.c.start_s < part.end_s)
+    if table is not fresh:
+        query = query.where(table.c.key.in_(select(totals.c.key).where(totals.c.scope == scope)))
     return query
