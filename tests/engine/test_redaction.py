@@ -274,3 +274,30 @@ def test_no_input_takes_long(unit):
 )
 def test_recipients_are_recognisable_but_not_usable(recipient, shown):
     assert mask_recipient(recipient) == shown
+
+
+class Strange(dict):
+    """No plain object, so that each of its values is looked at."""
+
+
+_words = st.one_of(
+    st.text(st.characters(codec="utf-8"), max_size=20),
+    st.sampled_from(["s3cr3t-value", "x s3cr3t-value y", "Bearer abcdef123", "lin@example.com", "13812345678", "[1 ]", '{"password": "x"}',
+                     "a=b", "token=abcdef", "-----BEGIN X-----", "//u:p@h"]),
+)  # fmt: skip
+_values = st.recursive(
+    st.one_of(_words, st.none(), st.booleans(), st.integers(-(2**60), 2**60), st.just(13812345678)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(_words, st.sampled_from(["password", "phone", "id"])), inner, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(_words, _values, max_size=4))
+def test_what_is_judged_by_its_text_is_judged_as_value_by_value(value):
+    redactor = Redactor(["s3cr3t-value"])
+
+    assert redactor.value(value) == redactor.value(Strange(value))
+    assert redactor.known_in(value) == redactor.known_in(Strange(value))

@@ -127,9 +127,10 @@ def forms(value: str) -> Iterator[str]:
         html.escape(value).replace("&#x27;", "&#39;"),
     )
     yield from (raw.hex(), raw.hex().upper(), ascii(value)[1:-1])
-    for encoded in _base64_forms(raw):
-        yield encoded
-        yield encoded.replace("+", "-").replace("/", "_")
+    for packed in dict.fromkeys((raw, quote(raw, safe="").encode())):
+        for encoded in _base64_forms(packed):
+            yield encoded
+            yield encoded.replace("+", "-").replace("/", "_")
 
 
 def _base64_forms(raw: bytes) -> Iterator[str]:
@@ -146,9 +147,11 @@ def _base64_forms(raw: bytes) -> Iterator[str]:
 
 
 def _pairs(users: Iterable[str], value: str) -> Iterator[str]:
-    """Credentials that join a name and the secret: HTTP Basic and SASL PLAIN."""
+    """Credentials that join a name and the secret: HTTP Basic, that of OAuth (both encoded first), and SASL PLAIN."""
+    encoded_value = quote(value, safe="", errors="surrogatepass")
     for user in users:
-        for pair in (f"{user}:{value}", f"\0{user}\0{value}"):
+        oauth = f"{quote(user, safe='', errors='surrogatepass')}:{encoded_value}"
+        for pair in dict.fromkeys((f"{user}:{value}", oauth, f"\0{user}\0{value}")):
             encoded = base64.b64encode(pair.encode("utf-8", "surrogatepass")).decode()
             yield from (encoded, encoded.rstrip("="), quote(encoded, safe=""))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -17,6 +16,7 @@ from webapp.engine.redaction.bodies import describe_binary, describe_mail, descr
 from webapp.engine.redaction.known import KnownSecrets
 from webapp.engine.redaction.names import Kind, kind_of
 from webapp.engine.redaction.spans import MASK, Span, hide
+from webapp.engine.redaction.verbatim import inside_a_string, names_tell, verbatim
 
 FAILED = "<redaction failed>"
 HEAD, TAIL = 12 * 1024, 4 * 1024
@@ -57,7 +57,6 @@ _CLEAR_HEADERS = frozenset(
 )
 _CLEAR_PARTS = ("request-id", "requestid", "ratelimit", "rate-limit", "trace-id")
 _SHORT, _SEEN_MAX = 64, 1_000
-_NAMES = re.compile(r'"([^"]*)"\s*:')
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _SCHEMES = frozenset(("bearer", "basic", "digest"))
 _failing = threading.local()
@@ -88,6 +87,8 @@ class Redactor:
         """A JSON-like value that goes to a caller: as it is, but for the secrets known by value."""
         if depth > _DEEPEST or not self._known:
             return MASK if depth > _DEEPEST else value
+        if depth == 0 and (text := verbatim(value, HEAD + TAIL)) and not self._known.spans(text):
+            return value
         if isinstance(value, str):
             return self.known(value)
         if isinstance(value, Mapping):
@@ -122,7 +123,7 @@ class Redactor:
     def value(self, value: object) -> object:
         """A JSON-like value with everything telling in it masked, for what is stored as JSON."""
         try:
-            return self._walk(value, 0, count())
+            return value if self._is_harmless(value) else self._walk(value, 0, count())
         except Exception:  # noqa: BLE001 - the input must not be shown, whatever went wrong
             return FAILED
 
@@ -185,14 +186,22 @@ class Redactor:
         Without a backslash every string lies in the text as it is, so nothing can be found in it that is not found
         in the text; what lies in a number, or begins in one string and ends in another, is left to the longer way.
         """
-        if not text.startswith(("{", "[")) or "\\" in text or len(text) > HEAD + TAIL:
-            return None
-        if any(kind_of(name) is not Kind.PLAIN for name in set(_NAMES.findall(text))):
+        if not text.startswith(("{", "[")) or "\\" in text or len(text) > HEAD + TAIL or names_tell(text):
             return None
         spans = [*self._known.spans(text), *shapes.spans(text, members=False)]
-        if not all(_inside_a_string(text, span) for span in spans):
+        if not all(inside_a_string(text, span) for span in spans):
             return None
         return _hidden(text, spans)
+
+    def _is_harmless(self, value: object) -> bool:
+        """Whether nothing at all would be hidden of a JSON-like value, seen from its text as in `_as_it_stands`."""
+        text = verbatim(value, HEAD + TAIL)
+        return bool(
+            text
+            and not names_tell(text)
+            and not self._known.spans(text)
+            and not any(shapes.spans(text, members=False))
+        )
 
     def _structured(self, text: str) -> str:
         """JSON with its members masked; anything else as it is, for the shapes to judge."""
@@ -239,10 +248,6 @@ class Redactor:
 
 def _hidden(text: str, spans: Sequence[Span]) -> str:
     return hide(text, spans) if spans else text
-
-
-def _inside_a_string(text: str, span: Span) -> bool:
-    return '"' not in text[span.start : span.end] and text.count('"', 0, span.start) % 2 == 1
 
 
 @lru_cache(1024)
