@@ -15,6 +15,7 @@ from webapp.registry import routes, services
 from webapp.registry.errors import Invalid
 
 BROKEN = answer(500)
+MESSAGE = {"to": ["a@example.com"], "subject": "x", "text": "x"}
 
 
 @pytest.fixture
@@ -184,6 +185,34 @@ def test_a_fallback_that_carries_the_traffic_is_told(monitor, mail, vendors, add
 
     assert receiver.kinds == ["problem", "fallback"]
     assert receiver.told[1]["headline"] == "Spare stands in for Mail"
+
+
+def test_who_only_asked_about_stand_ins_is_told_once_reminded_and_told_of_the_end(
+    monitor, mail, vendors, add, receiver, clock
+):
+    (vendor, service_id), runtime = mail, monitor.runtime
+    spare = add("Spare", vendors().url)
+    with runtime.sessions() as session:
+        values = {"name": "MAIL", "contract": "EMAIL_SERVICE", "members": [service_id, spare]}
+        routes.create(session, runtime, values, actor="test")
+        session.commit()
+    channel = monitor.channel(name="Hook", kind="webhook", url=receiver.url)
+    monitor.rule(channel, states=["fallback"], remind_every_s=600)
+    monitor.rule(channel, name="Another's", services=[spare], states=["fallback"])
+    vendor.does = answer(401)
+    monitor.round(4)
+    assert receiver.told == []  # nothing has stood in yet
+
+    for _ in range(3):
+        runtime.hub.call("email.send", MESSAGE, prefer="MAIL")
+        monitor.round(2)
+    assert [one["headline"] for one in receiver.told] == ["Spare stands in for Mail"]
+    monitor.round(6)
+    assert receiver.kinds == ["fallback", "reminder"]
+    assert "Spare stands in." in receiver.told[1]["text"]
+    vendor.does = GOOD
+    monitor.round(10)
+    assert receiver.kinds == ["fallback", "reminder", "recovery"]
 
 
 def test_alerts_that_fail_do_not_count_against_the_service(monitor, mail, runtime):

@@ -59,9 +59,10 @@ class _Pair:
     now: datetime
 
     @property
-    def told(self) -> AlertDelivery | None:
-        """The first message about the incident."""
-        return self.known.get(f"{self.rule.rule_id}:{self.incident.incident_id}:problem")
+    def told(self) -> list[AlertDelivery]:
+        """The first messages about the incident: that it began, and that another service stands in."""
+        keys = (f"{self.rule.rule_id}:{self.incident.incident_id}:{kind}" for kind in ("problem", "fallback"))
+        return [self.known[key] for key in keys if key in self.known]
 
     def ongoing(self) -> int:
         """What there is to say while it lasts."""
@@ -75,17 +76,17 @@ class _Pair:
 
     def over(self) -> int:
         """What there is to say when it has ended."""
-        told = self.told
-        if told is not None and told.status == "waiting" and not told.tries and not told.step:
-            told.status, told.ended_at = "dropped", self.now  # it ended before anybody had to know
-        return self._add("recovery", self.now) if told is not None and told.status in _TOLD else 0
+        for told in self.told:
+            if told.status == "waiting" and not told.tries and not told.step:
+                told.status, told.ended_at = "dropped", self.now  # it ended before anybody had to know
+        return self._add("recovery", self.now) if any(one.status in _TOLD for one in self.told) else 0
 
     def _remind(self) -> int:
         """Say it again while it lasts and nobody has taken notice."""
-        told, every = self.told, self.rule.remind_every_s
-        if not every or told is None or told.status != "sent" or self.incident.acknowledged_at:
+        every, sent = self.rule.remind_every_s, [one for one in self.told if one.status == "sent"]
+        if not every or not sent or self.incident.acknowledged_at:
             return 0
-        number = int((self.now - (told.ended_at or self.now)).total_seconds() // every)
+        number = int((self.now - (sent[0].ended_at or self.now)).total_seconds() // every)
         return self._add("reminder", self.now, number) if number else 0
 
     def _is_mine(self) -> bool:

@@ -29,7 +29,8 @@ from webapp.vault.upkeep import upkeep
 if TYPE_CHECKING:
     from webapp.runtime import Runtime
 
-SWEEP_S, LEASE_S, LATE_S, ORPHANS_S = 2, 10, 5, 60
+SWEEP_S, LATE_S, ORPHANS_S = 2, 5, 60
+LEASE_S, LOOK_S = 10, 2
 KEYS_S, CREDENTIALS_S = 3600, 300
 LINKS_S = 20
 RETENTION = timedelta(hours=1)
@@ -59,6 +60,7 @@ class Monitor:
         """Begin at once with trying for the lease and, with it, with the checks that are due."""
         now = datetime.now(UTC)  # the clock of the scheduler itself, whatever that of the runtime says
         self._every(LEASE_S, self.lead, now)
+        self._every(LOOK_S, self.step_in, now + timedelta(seconds=1))
         self._every(SWEEP_S, self.sweep, now + timedelta(seconds=1))
         self._every(LATE_S, self.keep_windows, now + timedelta(seconds=1))
         self._every(LATE_S, self.alert, now + timedelta(seconds=3))
@@ -97,6 +99,10 @@ class Monitor:
         if taken and not before:
             _log.info("This process looks after the scheduled work now.")
         return taken
+
+    def step_in(self) -> bool:
+        """Lead as soon as nobody does any more."""
+        return not self.lease.held and self.lease.is_free() and self.lead()
 
     def sweep(self) -> int:
         """Begin the checks that are due and write down those that ended, if this process leads.
@@ -172,7 +178,7 @@ class Monitor:
         gone = retention.prune(self._runtime)
         return gone.bodies, gone.attempts
 
-    def _every(self, seconds: int, work: Callable[[], object], first: datetime | None) -> None:
+    def _every(self, seconds: float, work: Callable[[], object], first: datetime | None) -> None:
         when = {} if first is None else {"next_run_time": first}
         self._scheduler.add_job(lambda: self._quietly(work), "interval", seconds=seconds, **when)
 

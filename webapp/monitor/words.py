@@ -64,6 +64,8 @@ def paragraph(incident: Incident, kind: str, say: Say, base_url: str | None) -> 
         lines.append(say(N_("It lasted %(minutes)s minutes."), minutes=minutes))
     elif incident.code or incident.message:
         lines += _cause(incident, say)
+    if incident.carried_by and kind in {"problem", "reminder"}:
+        lines.append(say(N_("%(other)s stands in."), other=incident.carried_by["service_name"]))
     if incident.affected_calls:
         more = "+" if incident.affected_more else ""
         lines.append(say(N_("Calls that failed: %(count)s."), count=f"{incident.affected_calls}{more}"))

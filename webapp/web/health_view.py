@@ -20,6 +20,7 @@ from webapp.monitor import handling, history, publishing
 from webapp.monitor.breakers import gates
 from webapp.monitor.history import Span
 from webapp.monitor.incidents import NETWORK
+from webapp.monitor.lease import TTL_S
 from webapp.web.charts import curve
 from webapp.web.i18n import say
 from webapp.web.service_lines import Line, count_states, group_by_contract, load_lines
@@ -44,7 +45,6 @@ _OUR_DOING = frozenset({
     "KEY_UNAVAILABLE", "CREDENTIALS_UNREADABLE", "CONFIG_INVALID", "EGRESS_BLOCKED", "PROXY_FAILURE", "ADAPTER_BUG",
     "INTERNAL_ERROR",
 })  # fmt: skip
-_STALE_AFTER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Scheduler:
     @property
     def last(self) -> datetime | None:
         """When the lease was taken or kept last."""
-        return self.until - _STALE_AFTER if self.until else None
+        return self.until - timedelta(seconds=TTL_S) if self.until else None
 
 
 @dataclass(frozen=True, slots=True)
