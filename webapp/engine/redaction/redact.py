@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import count, islice
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from webapp.engine.redaction import shapes
@@ -60,6 +60,7 @@ _SHORT, _SEEN_MAX = 64, 1_000
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _SCHEMES = frozenset(("bearer", "basic", "digest"))
 _failing = threading.local()
+_Seen = TypeVar("_Seen", str, tuple[str, str])
 _log = logging.getLogger(__name__)
 
 
@@ -74,6 +75,7 @@ class Redactor:
         self._known = KnownSecrets(secrets, users)
         self._seen: dict[str, str] = {}
         self._urls: dict[str, str] = {}
+        self._headers: dict[tuple[str, str], tuple[str, str]] = {}
 
     def text(self, text: str) -> str:
         """A message or any other text: whole up to 32 KiB, a longer one cut."""
@@ -103,14 +105,16 @@ class Redactor:
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Headers: the harmless ones in clear, of the others only the authentication scheme."""
-        shown: dict[str, str] = {}
-        for name, value in headers.items():
-            try:
-                shown[self._short(str(name))] = self._header(str(name), str(value))
-            except Exception:  # noqa: BLE001 - the input must not be shown, whatever went wrong
-                _report()
-                shown[FAILED] = FAILED
-        return shown
+        return dict(self._headers.get(header) or self._shown(*header) for header in headers.items())
+
+    def _shown(self, name: str, value: str) -> tuple[str, str]:
+        """A header as it is shown; short ones come again and again."""
+        try:
+            shown = self._short(str(name)), self._header(str(name), str(value))
+        except Exception:  # noqa: BLE001 - the input must not be shown, whatever went wrong
+            _report()
+            return FAILED, FAILED
+        return _remember(self._headers, (name, value), shown) if len(name) + len(value) <= _SHORT else shown
 
     def url(self, url: str) -> str:
         """An address without user information, its query values judged by their names."""
@@ -257,7 +261,7 @@ def _is_clear(name: str) -> bool:
     return lower in _CLEAR_HEADERS or any(part in lower for part in _CLEAR_PARTS)
 
 
-def _remember(seen: dict[str, str], text: str, shown: str) -> str:
+def _remember(seen: dict[_Seen, _Seen], text: _Seen, shown: _Seen) -> _Seen:
     if len(seen) >= _SEEN_MAX:
         seen.clear()
     seen[text] = shown
