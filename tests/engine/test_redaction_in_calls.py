@@ -1,15 +1,20 @@
-"""What redaction does to a whole call and a whole log record: 26 and 34 of the list of attacks, at the door."""
+"""What redaction does to a whole call and a whole log record: 25, 26 and 34 of the list of attacks, at the door."""
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import io
 import logging
+from urllib.parse import quote
+
+import pytest
 
 from tests.engine.conftest import MAIL
 from tests.engine.story import API_KEY
 from tests.engine.vendor import answer
 from webapp.engine.logging import RedactingFormatter, process_secrets
+from webapp.engine.redaction import Redactor
 from webapp.log.filters import LogFilter
 
 SECRET = "written/in+the source=="
@@ -33,6 +38,18 @@ def test_34_a_call_does_not_notice_that_it_could_not_be_redacted(runtime, vendor
     kept = runtime.log.bodies(row.log_id)
     assert "<redaction failed>" in str(kept)
     assert API_KEY not in str(kept) + str(row)
+
+
+@pytest.mark.parametrize("secret", ["plain-client-secret-1", "odd/client+secret=&with:signs 密"])
+def test_25_credentials_of_an_oauth_client_are_hidden_as_they_travel(secret):
+    """Both are form-encoded before they are joined and packed, as RFC 6749 has it."""
+    pair = f"{quote('patch bay', safe='')}:{quote(secret, safe='')}".encode()
+    redactor = Redactor([secret], ["patch bay"])
+
+    assert redactor.text(f"x {base64.b64encode(pair).decode()} y") == "x *** y"
+    inside = base64.b64encode(b"header: " + pair + b"; more").decode()
+    assert base64.b64encode(quote(secret, safe="").encode()).decode()[4:-4] not in redactor.text(inside)
+    assert "***" in redactor.text(inside)
 
 
 def test_26_the_source_in_a_traceback_is_redacted_too(tmp_path):

@@ -60,10 +60,11 @@ class OnBehalf:
         return self._token.email if self._token else None
 
     def open(self, opened: Opened, within_s: float) -> Opened | Skip:
-        """The service with the person's token among the secrets that no log may show."""
+        """The service with the person's token, or the tokens it is sent, among the secrets that no log may show."""
         person = self._request.on_behalf_of
         if person is None:
-            return opened
+            more = self._request.secrets
+            return replace(opened, redactor=redactor_with(opened.config, *more)) if more else opened
         if opened.adapter.contract != CONTRACT:
             text = Message.of(N_("This service cannot be called on behalf of a person."))
             return Skip("OPERATION_UNSUPPORTED", text)

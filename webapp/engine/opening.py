@@ -117,9 +117,9 @@ def redactor_of(*configs: Settings) -> Redactor:
     return _redactor(secrets, tuple(user for config in configs for user in _users_of(config)))
 
 
-def redactor_with(config: Settings, secret: str) -> Redactor:
-    """A redactor that knows one more secret than those of these settings, such as the token of a person."""
-    return _redactor((*secrets_of(config), secret), tuple(_users_of(config)))
+def redactor_with(config: Settings, *secrets: str) -> Redactor:
+    """A redactor that knows more secrets than those of these settings, such as the token of a person."""
+    return _redactor((*secrets_of(config), *secrets), tuple(_users_of(config)))
 
 
 @lru_cache(maxsize=512)

@@ -41,6 +41,7 @@ class CallRequest:
     caller: str
     may_duplicate: bool
     on_behalf_of: str | None = None  # a person's id or email address
+    secrets: tuple[str, ...] = ()  # what of the parameters no log may show in any form
 
     def fingerprint(self) -> str:
         """The same for two requests that ask for the same thing."""

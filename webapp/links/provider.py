@@ -25,15 +25,22 @@ REFRESH = Operation("oauth.refresh", "refresh", Renewal, Grant, Safety.UNSAFE, N
 REVOKE = Operation("oauth.revoke", "revoke", Release, Released, Safety.IDEMPOTENT, N_("Revoke a token"))
 REQUEST_MS = 15_000
 _CALLER = "links"
+_SECRET = ("code_secret", "verifier_secret", "access_token", "refresh_token")
 
 
 def carry(runtime: Runtime, service_id: str, operation: Operation, params: object) -> Mapping[str, Any]:
     """Make one of our own calls to a provider and return what came of it; raises PatchbayError."""
     request = CallRequest(
         operation=operation, contract=CONTRACT, params=params, prefer=(service_id,), point=None, deadline_ms=REQUEST_MS,
-        call_key=None, correlation_id=str(uuid.uuid4()), caller=_CALLER, may_duplicate=False,
+        call_key=None, correlation_id=str(uuid.uuid4()), caller=_CALLER, may_duplicate=False, secrets=_secrets(params),
     )  # fmt: skip
     return runtime.hub.carry(request).result
+
+
+def _secrets(params: object) -> tuple[str, ...]:
+    """The codes and tokens among the parameters."""
+    found = (getattr(params, name, None) for name in _SECRET)
+    return tuple(value for value in found if value)
 
 
 def grant_of(said: Mapping[str, Any]) -> Grant:
