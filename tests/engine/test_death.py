@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from tests.engine.conftest import API_KEY
 from tests.engine.vendor import HANG
 from webapp.log.filters import LogFilter
 
@@ -33,7 +34,7 @@ def until(true, seconds=10):
 
 
 @pytest.mark.slow
-def test_an_attempt_is_on_record_before_it_is_sent(runtime, vendor, service):
+def test_an_attempt_is_on_record_before_it_is_sent(runtime, vendor, service, caplog):
     slow = vendor(HANG)
     mail = service(slow.url)
     config = runtime.config
@@ -52,6 +53,11 @@ def test_an_attempt_is_on_record_before_it_is_sent(runtime, vendor, service):
     assert (ended.outcome, ended.effect, ended.error_message) == ("unknown", "UNKNOWN", "process_died")
     call = runtime.log.call(ended.call_id)
     assert (call.outcome, call.code) == ("unknown", "AMBIGUOUS_OUTCOME")
+    gates = runtime.gates
+    assert (gates.bulkhead.taken(mail), gates.breakers.look(mail)) == (0, None), (
+        "nothing is held, nobody voted"
+    )
+    assert API_KEY not in repr((call, runtime.log.bodies(ended.log_id), caplog.text))
 
 
 @pytest.mark.slow

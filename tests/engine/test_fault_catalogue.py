@@ -7,8 +7,10 @@ with the part they are about, and those of jobs (70 to 78) will stand with the j
 
 from __future__ import annotations
 
+import base64
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,9 +21,11 @@ from tests.engine.story import CUT_MS, OK, ORDER, SECRET
 from tests.engine.vendor import CLOSE, HANG, RESET, answer
 from tests.kit import test_transport as faults
 from tests.kit.faulty import FaultyServer, Peer, certificate, well
-from webapp.engine import reconcile
+from webapp.engine import PatchbayError, reconcile
 from webapp.engine.lookups import look_up
 from webapp.log.filters import LogFilter
+from webapp.models.health import ServiceHealth
+from webapp.monitor.refused import heed
 from webapp.registry import services
 
 WHERE = {
@@ -48,12 +52,12 @@ WHERE = {
     25: "test_fault_catalogue.py::test_case_25_a_page_instead_of_an_answer",
     28: "test_fault_catalogue.py::test_a_certain_refusal_lets_the_next_one_try",
     29: "test_fault_catalogue.py::test_case_29_a_redirect_takes_no_key_elsewhere",
-    30: "../kit/test_transport.py::test_a_blocked_upload_may_have_been_read",
+    30: "test_fault_catalogue.py::test_case_30_an_upload_that_is_blocked_may_have_been_read",
     31: "test_fault_catalogue.py::test_case_31_a_refusal_during_the_upload_is_an_answer",
     32: "test_fault_catalogue.py::test_case_32_a_pooled_connection_that_is_reset",
     33: "test_fault_catalogue.py::test_case_33_a_request_that_is_wrong_is_wrong_everywhere",
     34: "test_fault_catalogue.py::test_case_34_what_only_this_vendor_refuses_goes_to_the_next",
-    35: "test_standby.py::test_the_third_refusal_in_a_row_is_told_to_the_monitor",
+    35: "test_fault_catalogue.py::test_case_35_the_third_refusal_of_a_key_is_told_to_the_monitor",
     36: "test_standby.py::test_a_token_that_ran_out_is_renewed_once_by_all_threads_together",
     37: "test_fault_catalogue.py::test_a_certain_refusal_lets_the_next_one_try",
     38: "test_fault_catalogue.py::test_a_certain_refusal_lets_the_next_one_try",
@@ -85,12 +89,12 @@ WHERE = {
     62: "test_fault_catalogue_calls.py::test_case_62_no_attempt_begins_with_less_than_half_a_second",
     63: "test_gates_invariants.py::test_a_storm_of_failing_calls_keeps_to_the_retry_budget",
     64: "test_fault_catalogue_calls.py::test_case_64_when_all_are_blocked_the_soonest_is_told",
-    65: "test_gates.py::test_a_service_disabled_between_attempts_is_not_tried_again",
+    65: "test_fault_catalogue.py::test_case_65_a_service_disabled_between_attempts_is_not_tried_again",
     66: "test_fault_catalogue.py::"
     "test_case_66_a_key_that_changes_during_the_call_is_used_by_the_next_attempt",
     67: "../kit/test_fork.py::test_children_get_their_own_replies_and_their_own_watchdog",
-    68: "test_callkeys.py::test_a_call_that_still_runs_is_not_begun_again",
-    69: "test_callkeys.py::test_another_request_under_the_same_key_is_refused",
+    68: "test_fault_catalogue.py::test_cases_68_and_69_a_key_in_use_sends_nothing",
+    69: "test_fault_catalogue.py::test_cases_68_and_69_a_key_in_use_sends_nothing",
     79: "test_mistakes.py::test_a_mistake_of_an_adapter_never_leaks",
     80: "test_fault_catalogue.py::test_case_80_a_vendor_that_repeats_our_key_does_not_spread_it",
     81: "test_death.py::test_an_attempt_is_on_record_before_it_is_sent",
@@ -205,6 +209,22 @@ def test_a_certain_refusal_lets_the_next_one_try(number, status, headers, code, 
     assert story.told == [(code, "REJECTED", "failover"), (None, "DONE", "done")]
     assert (len(peer.requests), len(backup.requests)) == (1, 1)
     assert story.failures(refusing) == votes
+
+
+def test_case_35_the_third_refusal_of_a_key_is_told_to_the_monitor(runtime, http, vendor, tell):
+    peer, backup = vendor(answer(401)), vendor(OK)
+    refusing, good = http(peer.url), http(backup.url)
+    heeded = []
+
+    for _ in range(3):
+        story = tell("http.request", ORDER, refusing, good)
+        heeded.append(heed(runtime))
+        assert story.told == [("VENDOR_AUTH_REJECTED", "REJECTED", "failover"), (None, "DONE", "done")]
+
+    assert (len(peer.requests), len(backup.requests), heeded) == (3, 3, [0, 0, 1])
+    assert story.failures(refusing) == (0, 0)
+    with runtime.sessions() as session:
+        assert session.get(ServiceHealth, refusing).state == "reauth"
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 410, 422])
@@ -323,6 +343,25 @@ def test_case_29_a_redirect_takes_no_key_elsewhere(http, vendor, tell):
     assert (len(peer.requests), other.requests) == (1, [])
 
 
+def test_case_30_an_upload_that_is_blocked_may_have_been_read(http, vendor, tell):
+    backup = vendor(OK)
+    upload = {
+        "method": "POST",
+        "path": "/orders",
+        "body_base64": base64.b64encode(bytes(30_000_000)).decode(),
+    }
+    with FaultyServer(lambda peer: peer.hang()) as peer:
+        unsure = http(peer.url)
+        story = tell("http.request", upload, unsure, http(backup.url))
+
+        assert peer.connections == 1
+    assert (story.code, story.end.cause_code) == ("AMBIGUOUS_OUTCOME", "SEND_FAILED")
+    assert story.told == [("SEND_FAILED", "UNKNOWN", "reconcile")]
+    assert story.tries[0].phase == "sending"
+    assert backup.requests == []
+    assert story.failures(unsure) == (1, 1)
+
+
 def test_case_31_a_refusal_during_the_upload_is_an_answer(http, tell):
     def too_large(peer: Peer) -> None:
         peer.sock.recv(10)
@@ -391,6 +430,47 @@ def test_case_50_a_success_that_hides_a_doubt_is_looked_up(runtime, vendor, tell
     with runtime.sessions() as session:
         item = reconcile.find(session, story.end.call_id)
     assert (item.state, item.decided_by) == ("succeeded", "vendor")
+
+
+def test_case_65_a_service_disabled_between_attempts_is_not_tried_again(runtime, http, vendor, tell):
+    def disable_then_answer(_request):
+        with runtime.sessions() as session:
+            stored, off = services.find(session, name), {"is_enabled": False}
+            services.update(session, runtime, stored, off, actor="test", origin="cli", mode="patch")
+            session.commit()
+        return answer(503, b"", Retry_After="0")
+
+    peer, backup = vendor(disable_then_answer), vendor(OK)
+    name = http(peer.url, retry_policy=None, default_timeout_ms=10_000)
+
+    story = tell("http.request", ORDER, name, http(backup.url))
+
+    assert (len(peer.requests), len(backup.requests)) == (1, 1)
+    assert [(row.kind, row.code) for row in story.call.attempts] == [
+        ("attempt", "VENDOR_UNAVAILABLE"), ("local", "CONFIG_DISABLED"), ("attempt", None),
+    ]  # fmt: skip
+    assert story.failures(name) == (1, 1)
+
+
+def test_cases_68_and_69_a_key_in_use_sends_nothing(runtime, http, vendor, tell):
+    peer = vendor(HANG)
+    name = http(peer.url, default_timeout_ms=10_000)
+    keyed = {"call_key": "order-42"}
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(tell, "http.request", ORDER, name, **keyed)
+        assert peer.read.wait(5)
+        codes = []
+        for params in (ORDER, ORDER | {"path": "/refunds"}):
+            with pytest.raises(PatchbayError) as refused:
+                runtime.hub.call("http.request", params, prefer=name, **keyed)
+            codes.append((refused.value.code, refused.value.status, refused.value.effect))
+        peer.let_go.set()
+        story = running.result()
+
+    assert codes == [("DUPLICATE_IN_PROGRESS", 409, "NONE"), ("IDEMPOTENCY_KEY_REUSED", 422, "NONE")]
+    assert (len(peer.requests), len(story.tries), story.code) == (1, 1, "AMBIGUOUS_OUTCOME")
+    assert story.failures(name) == (1, 1)
 
 
 def test_case_66_a_key_that_changes_during_the_call_is_used_by_the_next_attempt(runtime, http, tell):
