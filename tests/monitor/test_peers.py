@@ -1,122 +1,25 @@
-"""Real peers that are stopped, slow, hang, or whose certificate is about to end; and what the sweep does about it."""
+"""Real peers that are stopped, slow, hang or flap, adapters that misbehave, and what the sweep does about it."""
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from aiosmtpd.controller import Controller
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from adapters.email.sendgrid import SendGrid
 from adapters.kit import SystemClock
-from tests.engine.vendor import HANG, closed_port
+from tests.engine.vendor import HANG, answer
 from tests.monitor.conftest import GOOD
+from webapp.ids import uuid7
 from webapp.models.health import HealthCheck, HealthDay, HealthHour, ServiceHealth
 from webapp.models.service import Service
 from webapp.monitor import Monitor, history, rollup, windows
 from webapp.monitor import sweep as sweep_module
 from webapp.monitor.sweep import Sweep
 from webapp.runtime import Runtime
-
-
-class Taker:
-    """An SMTP server that takes everything and keeps nothing."""
-
-    async def handle_DATA(self, *_):  # noqa: N802 - the name aiosmtpd looks for
-        return "250 OK"
-
-
-@pytest.fixture
-def smtp():
-    controller = Controller(Taker(), hostname="127.0.0.1", port=closed_port())
-    controller.start()
-    yield controller
-    with suppress(Exception):
-        controller.stop()
-
-
-def certificate(tmp_path, days):
-    """A self-signed certificate for localhost that ends in so many days, and its key, in one file each."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(7)
-        .not_valid_before(now - timedelta(days=30))
-        .not_valid_after(now + timedelta(days=days, hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    crt, pem = tmp_path / "server.crt", tmp_path / "server.key"
-    crt.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return crt, pem
-
-
-@pytest.fixture
-def tls_server(tmp_path):
-    """A mail server with encryption whose certificate ends in five days; answers its port and who vouches for it."""
-    crt, key = certificate(tmp_path, 5)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(crt, key)
-    controller = Controller(Taker(), hostname="127.0.0.1", port=closed_port(), ssl_context=context)
-    controller.start()
-    yield controller.port, crt.read_text()
-    controller.stop()
-
-
-def test_a_certificate_that_ends_soon_is_told_before_it_does(monitor, clock, tls_server, receiver, add):
-    clock.at = datetime.now(UTC)
-    port, authority = tls_server
-    settings = {
-        "host": "localhost",
-        "port": port,
-        "security": "tls",
-        "from_address": "a@example.com",
-        "ca_bundle": authority,
-    }
-    service_id = add("Relay", service_type="EMAIL_PROVIDER_SMTP", configurations=settings)
-    monitor.rule(monitor.channel(name="Hook", kind="webhook", url=receiver.url), states=["degraded"])
-    monitor.round(3)
-
-    assert monitor.state(service_id) == "degraded"
-    assert receiver.kinds == ["problem"]
-    assert "The certificate is valid for 5 more days only." in receiver.told[0]["text"]
-
-
-def test_a_mail_server_that_stops_and_starts_again(monitor, smtp, add, receiver):
-    settings = {"host": "127.0.0.1", "port": smtp.port, "security": "none", "from_address": "a@example.com"}
-    service_id = add("Relay", service_type="EMAIL_PROVIDER_SMTP", configurations=settings)
-    monitor.rule(monitor.channel(name="Hook", kind="webhook", url=receiver.url))
-    monitor.round(1)
-    assert monitor.state(service_id) == "degraded"  # it speaks without encryption
-    smtp.stop()
-    monitor.round(4)
-    assert monitor.state(service_id) == "down"
-    again = Controller(Taker(), hostname="127.0.0.1", port=smtp.port)
-    again.start()
-    monitor.round(3)
-    again.stop()
-
-    assert monitor.state(service_id) == "degraded"
-    assert receiver.kinds == ["problem", "recovery"]
 
 
 def test_a_check_that_hangs_ends_in_its_time(config, vendors, add):
@@ -364,6 +267,33 @@ def test_a_clock_that_jumps_ahead_checks_each_once(monitor, vendors, add, clock)
 
     assert [monitor.sweep.run(), monitor.sweep.run()] == [3, 0]
     assert [monitor.state(service_id) for service_id in ids] == ["healthy"] * 3
+
+
+@pytest.mark.slow
+def test_two_thousand_are_due_at_once_after_a_long_stop(monitor, vendors, clock):
+    """Each is checked once, in turns of five hundred; what works is not called overdue afterwards."""
+    runtime, vendor = monitor.runtime, vendors(answer(200))
+    now = clock.now()
+    rows = [
+        {
+            "service_id": uuid7(), "service_name": f"Shop {number}", "name_key": f"shop {number}", "is_enabled": True,
+            "service_type": "HTTP_PROVIDER_GENERIC", "contract": "HTTP_SERVICE", "secrets": {}, "sandbox": False,
+            "configurations": {"base_url": vendor.url, "health_path": "/health"}, "health_interval_s": 60,
+            "revision": 1, "created_at": now, "updated_at": now,
+        }
+        for number in range(2_000)
+    ]  # fmt: skip
+    with runtime.engine.begin() as connection:
+        connection.execute(insert(Service), rows)
+    assert [monitor.sweep.run() for _ in range(5)] == [500] * 4 + [0]
+    clock.advance(30 * 86_400)
+    asked = len(vendor.requests)
+
+    assert [monitor.sweep.run() for _ in range(5)] == [500] * 4 + [0]
+    assert len(vendor.requests) - asked == 2_000
+    monitor.follow()
+    assert monitor.incidents == []
+    assert {monitor.shown(row["service_id"]).state for row in rows[::100]} == {"healthy"}
 
 
 def test_thousands_due_at_once_are_taken_in_turns(monitor, runtime, add, vendors, monkeypatch):

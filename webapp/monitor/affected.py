@@ -15,6 +15,7 @@ from webapp.log.query import LIMIT_MAX
 from webapp.models.incident import Incident
 from webapp.models.route import Route
 from webapp.models.service import ThirdPartyServiceConfiguration as Service
+from webapp.monitor.findings import ALERTS_CALLER
 
 if TYPE_CHECKING:
     from webapp.runtime import Runtime
@@ -26,10 +27,11 @@ def count_affected(runtime: Runtime, incident: Incident, until: datetime) -> Non
     """Write the failed attempts since it began into the incident; at most the newest 200 are looked at."""
     wanted = LogFilter(service_id=incident.subject, outcome="failed", from_=incident.opened_at, to=until)
     page = runtime.log.search(wanted, limit=LIMIT_MAX)
-    incident.affected_calls = len({entry.call_id for entry in page.items})
+    entries = [entry for entry in page.items if entry.caller != ALERTS_CALLER]  # who is told is not touched
+    incident.affected_calls = len({entry.call_id for entry in entries})
     incident.affected_more = page.next_cursor is not None
-    incident.points = _points(page.items)
-    incident.recipients = len({entry.recipient_mask for entry in page.items if entry.recipient_mask})
+    incident.points = _points(entries)
+    incident.recipients = len({entry.recipient_mask for entry in entries if entry.recipient_mask})
 
 
 def _points(entries: Sequence[LogEntry]) -> list[str]:
