@@ -95,7 +95,7 @@ class ExpirationOut(Answer):
 
     kind: Literal["secret", "next", "setting", "server", "token", "link"] = Field(
         description="A secret in use, one that waits, a certificate among the settings, the certificate of the server, "
-        "an API token, what a provider gave to a service."
+        "an API token, or the first of the accounts linked at a service whose owner has to sign in again."
     )
     service_id: str | None
     token_id: str | None = Field(description="Of an API token, which belongs to no service.")

@@ -6,6 +6,7 @@ a call on behalf of one. Nothing here ever shows a token to anyone but the code 
 
 from __future__ import annotations
 
+from webapp.links import endings as _endings  # noqa: F401 - adds to what ends
 from webapp.links.ending import Ended, disconnect, disconnect_all
 from webapp.links.errors import LinkRefused, LinkUnusable
 from webapp.links.flow import Linked, finish, start

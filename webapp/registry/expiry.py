@@ -35,7 +35,7 @@ class Ending:
 
     `secret`: one in use. `next`: one that waits. `setting`: a certificate among the plain settings. `server`: the
     certificate the server showed at the last check. `token`: an API token, `service_name` being its name. `link`:
-    what a service was given for an account of its own at a provider.
+    what people gave at a provider of accounts, the first of theirs to end.
     """
 
     kind: Kind

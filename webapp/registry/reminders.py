@@ -25,7 +25,9 @@ def remind(session: Session, runtime: Runtime) -> list[ExpiryReminder]:
     """
     begin_write(session, "expiry reminders")
     now = runtime.clock.now()
-    due = [(ending, step) for ending in endings(session, now) if (step := _step(ending, runtime)) is not None]
+    # Whose access to a linked account ends is asked on a page of their own, and each in their own time.
+    found = [ending for ending in endings(session, now) if ending.kind != "link"]
+    due = [(ending, step) for ending in found if (step := _step(ending, runtime)) is not None]
     subjects = [ending.subject for ending, _ in due]
     written = select(ExpiryReminder.subject, ExpiryReminder.expires_at, ExpiryReminder.days)
     known = {tuple(row) for row in session.execute(written.where(ExpiryReminder.subject.in_(subjects)))}

@@ -21,8 +21,9 @@ KINDS = {
     "next": N_("%(name)s, the next value"),
     "server": N_("Certificate of its server"),
     "token": N_("API token"),
-    "link": N_("Access to its account at the provider"),
+    "link": N_("First of the linked accounts that need a new sign-in"),
 }
+PLACES = {"setting": "integrations.edit", "server": "integrations.health", "link": "service_links.show"}
 
 
 @blueprint.get("")
@@ -57,10 +58,7 @@ def place(one: Ending) -> str:
     """Where it can be replaced."""
     if one.kind == "token":
         return url_for("tokens.index")
-    endpoint = {"setting": "integrations.edit", "server": "integrations.health"}.get(
-        one.kind, "staging.index"
-    )
-    return url_for(endpoint, service_id=one.service_id)
+    return url_for(PLACES.get(one.kind, "staging.index"), service_id=one.service_id)
 
 
 def _specs(service_type: str) -> dict[str, FieldSpec]:
