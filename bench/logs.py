@@ -1,15 +1,16 @@
 """Load the call log and search it: `python -m bench.logs --rows 1000000 --database sqlite|postgresql`.
 
-Rows, bodies, words and roll-ups are written by the writer of the log itself. Then every filter and pairs of filters
-are asked for a page of 50, warm, and cold as far as that can be had: on SQLite with the file out of the page cache and
-a new connection, on PostgreSQL with a new connection only. Meanwhile another process writes calls. At the end a day is
-taken away. A database that is kept (`--keep`) is found again the next time.
+Rows, bodies, words and roll-ups are written by the writer of the log itself. Then every filter and some pairs are asked
+for a page of 50, warm, and cold as far as that can be had: on SQLite with the file out of the page cache and a new
+connection, on PostgreSQL with a new connection only; after them every pair, warm. Meanwhile another process writes
+calls. At the end a day is taken away. A database that is kept (`--keep`) is found again the next time.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import logging
 import os
@@ -151,6 +152,26 @@ def search(engine, count, now, warm=30, cold=8):
     return table
 
 
+def pairs(engine, count, now, times=6):
+    """Every two filters that can be asked for together, warm, in ms: the slowest ten, and the share within 15 and 50."""
+    found = {}
+    for (one, first), (other, second) in itertools.combinations(FILTERS.items(), 2):
+        given = {**first, **second}
+        if len(given) < len(first) + len(second):
+            if first.keys() & second.keys() != {"q"}:
+                continue
+            given["q"] = f"{first['q']} {second['q']}"
+        took, _ = measure(engine, given, count, now, times, cold=False)
+        found[f"{one} + {other}"] = max(took)
+    slowest = sorted(found.items(), key=lambda item: -item[1])[:10]
+    return {
+        "pairs": len(found),
+        "median of the slowest ask of each": round(statistics.median(found.values()), 1),
+        **{f"within {most} ms": f"{sum(took <= most for took in found.values()) / len(found):.0%}" for most in (15, 50)},
+        "slowest": {name: round(took, 1) for name, took in slowest},
+    }  # fmt: skip
+
+
 def counts(engine):
     """Counting everything, and up to the cap."""
     store, result = store_of(engine), {}
@@ -223,6 +244,7 @@ def run(url, rows, directory):
     writer = in_child(write_on, url, directory)
     try:
         report["pages of 50, ms"] = search(engine, rows, now)
+        report["pairs, slowest of 6, ms"] = pairs(engine, rows, now)
         report["counts, ms"] = counts(engine)
         report["a day taken away"] = take_away(engine)
     finally:
