@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.models.service import Service
+
+_KNOWN = f"SELECT service_id, service_name FROM {Service.__tablename__} ORDER BY name_key"  # noqa: S608 - our own name
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Services:
     @classmethod
     def known(cls, session: Session) -> Services:
         """All of them, in the order of their names."""
-        rows = session.execute(select(Service.service_id, Service.service_name).order_by(Service.name_key))
-        return cls({row.service_id: row.service_name for row in rows})
+        rows = session.connection().exec_driver_sql(_KNOWN)
+        return cls({str(service_id): name for service_id, name in rows})
 
     def find(self, text: str, *, prefix: bool = False) -> tuple[str, ...]:
         """The ids that are meant; a deleted service may have left its name to another, so there can be several."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, literal, select, true
 from sqlalchemy.orm import Session
 
 from adapters.kit import Fault, Wire
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 EVERY = timedelta(hours=24)
 KEPT = timedelta(days=90)
+
+
+# All in one look, because every page takes it: the counts stand beside each channel, or alone.
+_WATCH = select(
+    AlertChannel.name,
+    AlertChannel.failure,
+    select(func.count()).where(AlertDelivery.status == "stuck").scalar_subquery().label("stuck"),
+    select(func.count()).where(AlertRule.is_enabled).scalar_subquery().label("rules"),
+).select_from(select(literal(1)).subquery().outerjoin(AlertChannel, true()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +48,11 @@ class Watch:
 
 def watch(session: Session) -> Watch:
     """Look at the alerts, for the banner on every page."""
-    stuck = session.scalar(select(func.count()).where(AlertDelivery.status == "stuck")) or 0
-    channels = session.execute(select(AlertChannel.name, AlertChannel.failure)).all()
-    rules = session.scalar(select(func.count()).where(AlertRule.is_enabled)) or 0
-    return Watch(stuck, tuple(row.name for row in channels if row.failure), len(channels), rules)
+    rows = session.execute(_WATCH).all()
+    channels = [row for row in rows if row.name is not None]
+    return Watch(
+        rows[0].stuck, tuple(row.name for row in channels if row.failure), len(channels), rows[0].rules
+    )
 
 
 def self_test(runtime: Runtime) -> int:

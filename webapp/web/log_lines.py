@@ -9,15 +9,13 @@ from itertools import groupby
 from typing import NamedTuple
 
 from flask import url_for
-from flask_babel import format_date, get_timezone
-from markupsafe import Markup
+from flask_babel import format_date, get_timezone, gettext
+from markupsafe import Markup, escape
 
 from webapp.log.entries import LogEntry
 from webapp.web.hx import hx
 from webapp.web.i18n import zone_name
 from webapp.web.log_search import url_with
-
-_TIME = Markup('<time datetime="{}" title="{} {}">{}</time>')
 
 
 class Line(NamedTuple):
@@ -25,6 +23,7 @@ class Line(NamedTuple):
 
     entry: LogEntry
     time: Markup
+    took: str
     url: str
     opens: Markup
 
@@ -38,8 +37,9 @@ class Day(NamedTuple):
 
 def by_day(entries: Sequence[LogEntry]) -> list[Day]:
     """Group a page of entries under the days of the reader's time zone."""
-    zone, told = get_timezone(), zone_name()
+    zone, told = get_timezone(), escape(zone_name())
     page, drawer = _of_any_call()
+    took = gettext("%(ms)s ms", ms="{}")
     local = [(entry.request_timestamp.astimezone(zone), entry) for entry in entries]
     days = []
     for date, group in groupby(local, key=lambda one: one[0].date()):
@@ -47,8 +47,10 @@ def by_day(entries: Sequence[LogEntry]) -> list[Day]:
         for at, entry in group:
             full = f"{at:%Y-%m-%d %H:%M:%S}"
             utc = f"{entry.request_timestamp.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            time = Markup(f'<time datetime="{utc}" title="{full} {told}">{full[11:]}</time>')  # noqa: S704 - digits
+            lasted = "–" if entry.duration_ms is None else took.replace("{}", str(entry.duration_ms))
             call = str(entry.call_id)
-            lines.append(Line(entry, _TIME.format(utc, full, told, full[11:]), page(call), drawer(call)))
+            lines.append(Line(entry, time, lasted, page(call), drawer(call)))
         days.append(Day(format_date(date, "full", rebase=False), lines))
     return days
 
