@@ -104,6 +104,6 @@ def test_it_stands_on_the_page_and_in_the_api(app, client, link, token, accounts
     assert (item["kind"], item["service_id"], item["days_left"], item["reminded"]) == (
         "link",
         accounts,
-        4,
+        5,
         None,
     )
