@@ -145,10 +145,15 @@ def _received(response: requests.Response, wire: Wire) -> Answer:
 
 _lock = threading.Lock()
 _transports: OrderedDict[tuple[EgressPolicy, str | None], Transport] = OrderedDict()
+_latest: tuple[EgressPolicy | None, str | None, Transport | None] = None, None, None
 
 
 def transport_for(policy: EgressPolicy, ca_bundle: str | None = None) -> Transport:
     """Return the process's transport for this policy and these authorities."""
+    global _latest  # noqa: PLW0603 - nearly always the same one, and comparing policies takes its time
+    known_policy, known_bundle, known = _latest
+    if known is not None and known_policy is policy and known_bundle == ca_bundle:
+        return known
     with _lock:
         key = (policy, ca_bundle)
         if key not in _transports:
@@ -156,13 +161,15 @@ def transport_for(policy: EgressPolicy, ca_bundle: str | None = None) -> Transpo
             if len(_transports) > _MOST_TRANSPORTS:
                 _transports.popitem(last=False)
         _transports.move_to_end(key)
+        _latest = policy, ca_bundle, _transports[key]
         return _transports[key]
 
 
 def _forget() -> None:
     """Drop connections inherited by a forked child: two processes talking over one socket mix up replies."""
-    global _lock  # noqa: PLW0603 - the parent's lock may have been held at the moment of the fork
+    global _lock, _latest  # noqa: PLW0603 - the parent's lock may have been held at the moment of the fork
     _lock = threading.Lock()
+    _latest = None, None, None
     _transports.clear()
 
 
