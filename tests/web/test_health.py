@@ -9,6 +9,7 @@ import pytest
 
 from tests.web.services import add, words
 from webapp.engine.breaker import Vote
+from webapp.models.alert import AlertChannel, AlertDelivery
 from webapp.models.health import Lease, ServiceHealth
 from webapp.models.incident import Incident
 from webapp.monitor import channels, publishing, rules, selftest
@@ -156,6 +157,46 @@ def test_the_banner_stands_on_every_page_while_nobody_can_be_reached(
     for page in ("/logs", "/settings/integrations", "/health"):
         assert "Alerts reach nobody: Pager." in words(owner_client.get(page))
     assert "No alert channel works" not in words(viewer_client.get("/health"))
+
+
+def test_the_banner_tells_whether_all_ways_are_closed_or_only_some(owner_client, runtime, put, clock):
+    with runtime.sessions() as session:
+        made = [
+            channels.create(
+                session,
+                runtime,
+                {"name": name, "kind": "webhook", "url": "http://127.0.0.1:9/x"},
+                actor="test",
+            )
+            for name in ("Pager", "Desk")
+        ]
+        rules.create(session, runtime, {"name": "On call", "channels": [made[0].channel_id]}, actor="test")
+        made[0].failure = "CONNECT_REFUSED"
+        session.add(
+            AlertDelivery(key="k", kind="problem", channels=[made[0].channel_id], status="stuck",
+                          created_at=clock.now(), due_at=clock.now())
+        )  # fmt: skip
+        session.commit()
+        desk = made[1].channel_id
+    page = words(owner_client.get("/health"))
+    assert "Some alerts do not arrive" in page
+    assert "Nobody could be reached through Pager; it is tried again." in page
+    assert "No alert channel works" not in page
+    with runtime.sessions() as session:
+        session.get(AlertChannel, desk).failure = "CONNECT_REFUSED"
+        session.commit()
+    assert "No alert channel works" in words(owner_client.get("/health"))
+
+
+def test_trouble_of_ours_is_called_by_its_name(operator_client, runtime, put, leads, clock):
+    put("Mail")
+    with runtime.sessions() as session:
+        session.add(Incident(subject="network", state="network", opened_at=clock.now(), points=[]))
+        session.commit()
+
+    page = words(operator_client.get("/health"))
+    assert "It is probably us: nearly no service can be reached." in page
+    assert "Unreachable" in page
 
 
 def test_an_incident_is_acknowledged_and_noted(operator_client, incident):

@@ -43,7 +43,12 @@ class Watch:
     @property
     def is_mute(self) -> bool:
         """Whether alerts are wanted and none could be delivered."""
-        return bool(self.stuck or (self.rules and self.channels and len(self.broken) == self.channels))
+        return bool(self.stuck or self.none_works)
+
+    @property
+    def none_works(self) -> bool:
+        """Whether every channel failed last; otherwise only those of some rules did."""
+        return bool(self.rules and self.channels and len(self.broken) == self.channels)
 
 
 def watch(session: Session) -> Watch:

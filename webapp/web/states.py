@@ -28,6 +28,7 @@ STATES: dict[str, State] = {
     "disabled": State(N_("Disabled"), "off", "bar"),
     "enabled": State(N_("Enabled"), "ok", "tick"),
     "maintenance": State(N_("Maintenance"), "info", "square"),
+    "network": State(N_("Unreachable"), "bad", "octagon"),  # nearly everything at once
     "broken": State(N_("Adapter unavailable"), "bad", "octagon"),
     "sandbox": State(N_("Sandbox"), "info", "square"),
     # of a call
