@@ -228,7 +228,8 @@ def test_single_keys_can_be_switched_off(visit, runtime):
     add(runtime, "Anna")
     page = visit("/settings/integrations")
     page.locator(".user-menu > summary").click()
-    page.locator(".user-menu form", has_text="Single-key").get_by_role("button", name="Off").click()
+    with page.expect_navigation():
+        page.locator(".user-menu form", has_text="Single-key").get_by_role("button", name="Off").click()
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("j")
     expect(page.get_by_role("link", name="Anna")).not_to_be_focused()
