@@ -284,15 +284,17 @@ on("pointerdown", "[data-brush][data-brush-form]", (plot, start) => {
    or has scrolled down. Meanwhile they are counted, and "Resume" brings them. */
 {
   let held = false;
+  let lost = false; // the server did not answer the last time
   const send = (name) => document.body.dispatchEvent(new CustomEvent(name));
   const reading = (rows) =>
     held || find("[data-drawer]") || rows.matches(":hover") || rows.contains(document.activeElement) || !getSelection().isCollapsed || scrollY > 240;
   const tell = (paused) => {
     const note = find("[data-tail-live]");
-    const { tailLive, tailPaused, tailWaiting } = note.dataset;
-    const words = !paused ? tailLive : find("[data-tail-resume]") ? tailWaiting : tailPaused;
+    const { tailLive, tailPaused, tailWaiting, tailLost } = note.dataset;
+    const words = lost ? tailLost : !paused ? tailLive : find("[data-tail-resume]") ? tailWaiting : tailPaused;
     if (note.textContent !== words) note.textContent = words;
     note.classList.toggle("is-paused", Boolean(paused));
+    note.classList.toggle("is-lost", lost);
   };
   const settle = (rows) => {
     const paused = reading(rows);
@@ -318,6 +320,11 @@ on("pointerdown", "[data-brush][data-brush-form]", (plot, start) => {
     }
   };
   document.body.addEventListener("poll", look);
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+    if (!ctx?.sourceElement?.matches?.("[data-tail], #tail-news")) return;
+    lost = !(ctx.response?.status < 400);
+    if (find("[data-tail-live]")) tell(find("[data-tail-live]").matches(".is-paused"));
+  });
   on("click", "[data-tail-pause]", () => {
     hold(!held);
     look();

@@ -30,7 +30,7 @@ TONE_LABELS = {
 }
 TAIL_MOST, NEWS_MOST = 100, 200
 _AROUND = timedelta(minutes=30)
-_LATE_S = 1.0
+_LATE_S = 2.0
 
 
 class Nearby(NamedTuple):
@@ -164,6 +164,7 @@ def _around(at: datetime, earlier: bool) -> Nearby:
 
 
 def _late_s() -> int:
-    """For how many seconds the journal has been waiting for the log."""
-    stuck_s = runtime().recorder.backlog().stuck_s
-    return round(stuck_s) if stuck_s >= _LATE_S else 0
+    """For how many seconds the oldest record of this machine has been waiting for the log."""
+    live = runtime()
+    lag_s = live.ledger.lag_s(live.clock.now())
+    return round(lag_s) if lag_s >= _LATE_S else 0
