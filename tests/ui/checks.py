@@ -71,7 +71,7 @@ def violations(page: Page) -> list[str]:
 
 
 # What is new in every answer, and makes no difference to whether a page is valid: nonces and signed tokens.
-PASSING = re.compile(r'nonce="[^"]*"|"[\w.-]{60,}"')
+PASSING = re.compile(r'nonce="[^"]*"|\b[\w-]{40,}\.[\w.-]{20,}')
 
 
 class Validator:
