@@ -99,7 +99,7 @@ def test_it_stands_on_the_page_and_in_the_api(app, client, link, token, accounts
     items = client.get("/integrations/expirations", headers=token()).json["items"]
     (item,) = (one for one in items if one["kind"] == "link")
 
-    assert "First of the linked accounts that need a new sign-in" in page
+    assert "First linked account to sign in again" in page
     assert f"/settings/integrations/{accounts}/links" in page
     assert (item["kind"], item["service_id"], item["days_left"], item["reminded"]) == (
         "link",

@@ -21,7 +21,7 @@ KINDS = {
     "next": N_("%(name)s, the next value"),
     "server": N_("Certificate of its server"),
     "token": N_("API token"),
-    "link": N_("First of the linked accounts that need a new sign-in"),
+    "link": N_("First linked account to sign in again"),
 }
 PLACES = {"setting": "integrations.edit", "server": "integrations.health", "link": "service_links.show"}
 
