@@ -255,7 +255,8 @@ on("pointerdown", "[data-brush][data-brush-form]", (plot, start) => {
   plot.addEventListener("pointercancel", end, { once: true });
 });
 
-/* The call beside the list: Escape closes it, j and k open the next and the one before; then the row has the focus. */
+/* The call beside the list: Escape closes it, j and k open the next and the one before, c copies its first request for
+   a shell; then the row has the focus. */
 {
   let last = null;
   const open = () => find("[data-drawer]")?.dataset.drawer;
@@ -272,6 +273,8 @@ on("pointerdown", "[data-brush][data-brush-form]", (plot, start) => {
     if (event.key === "Escape") {
       last ??= open();
       find("[data-drawer-close]").click();
+    } else if (event.key === "c") {
+      find("[data-drawer] [data-copy^='curl ']")?.click();
     } else if (event.key === "j" || event.key === "k") {
       const links = findAll("a[data-open]");
       const here = links.findIndex((link) => link.dataset.open === open());

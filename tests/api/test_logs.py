@@ -8,9 +8,12 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from webapp.log.batch import Batch
+from webapp.log.entries import Bodies
 from webapp.log.filters import encode_cursor
+from webapp.log.tables import call_bodies
 from webapp.log.writer import stamped, write
 from webapp.models.audit import AuditEntry
 
@@ -223,3 +226,19 @@ def test_two_views_of_one_name_are_one_too_many(client, token):
     answer = client.post(f"{LOGS}/views", json=body, headers=headers)
 
     assert (answer.status_code, answer.json["errors"][0]["code"]) == (422, "taken")
+
+
+def test_a_body_that_cannot_be_decoded_is_told_as_such(client, token, runtime):
+    write(runtime.engine, Batch(rows=rows(1), bodies={1: Bodies({"A": "b"}, "{}", None, None)}))
+    with runtime.engine.begin() as connection:
+        connection.execute(update(call_bodies).values(packed=b"damaged"))
+
+    answer = client.get(f"{LOGS}/1", headers=token("logs:read", "logs:read_payload"))
+    without = client.get(f"{LOGS}/1", headers=token("logs:read"))
+
+    assert (answer.status_code, answer.json["bodies_unreadable"], answer.json["request_payload"]) == (
+        200,
+        True,
+        None,
+    )
+    assert (without.status_code, "bodies_unreadable" in without.json) == (200, False)

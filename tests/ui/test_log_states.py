@@ -22,7 +22,13 @@ def stale(runtime, clock, many):
     """Another process noted a call ninety seconds ago, and nobody has written it into the log since."""
     other = Ledger(runtime.ledger.journal.directory, runtime.engine)
     other.drain.wake = other.journal.written = lambda: None
-    row = {"log_id": 900, "call_id": 900, "request_timestamp": clock.now(), "outcome": "pending", "kind": "local"}
+    row = {
+        "log_id": 900,
+        "call_id": 900,
+        "request_timestamp": clock.now(),
+        "outcome": "pending",
+        "kind": "local",
+    }
     other.row(row)
     clock.advance(90)
     yield

@@ -66,6 +66,12 @@ def test_the_drawer_opens_by_click_and_key_and_closes(visit, many):
     expect(page.locator("#drawer-title")).to_be_focused()
     expect(page).to_have_url(re.compile(r"open=160"))
     check_page(page)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.keyboard.press("c")
+    expect(page.locator(".drawer .copied:visible")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()").startswith(
+        "curl -X POST https://api.example.com/send"
+    )
     page.keyboard.press("j")
     expect(page).to_have_url(re.compile(r"open=159"))
     expect(page.locator(".drawer")).to_have_attribute("data-drawer", "159")
@@ -101,6 +107,10 @@ def test_a_bar_and_a_stretch_of_bars_narrow_the_range(visit, many):
     page.mouse.up()
     expect(page).to_have_url(re.compile(r"from=2026.*to=2026"))
     check_page(page)
+    narrow = page.url
+    page.get_by_role("link", name="Zoom out").click()
+    expect(page.locator("#rows")).to_contain_text("email.send")
+    assert page.url != narrow
 
 
 def test_suggestions_follow_what_is_typed(visit, many):

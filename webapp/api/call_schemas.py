@@ -84,6 +84,7 @@ class LogBodies(Answer):
     request_payload: str | None = None
     response_headers: dict[str, str] | None = None
     response_payload: str | None = None
+    bodies_unreadable: bool = Field(default=False, description="Something is kept, but it is damaged.")
 
 
 class LogDetail(LogOut, LogBodies):  # type: ignore[valid-type,misc]  # made from the store's own record

@@ -77,7 +77,7 @@ def show(log_id: str) -> Response:
     if not caller().may("logs:read_payload"):
         return jsonify(entry.to_dict())
     bodies = runtime().log.bodies(entry.log_id) or Bodies()
-    return jsonify(entry.to_dict() | bodies.to_dict())
+    return jsonify(entry.to_dict() | bodies.to_dict() | {"bodies_unreadable": bodies.unreadable})
 
 
 def _count(wanted: LogFilter) -> str:

@@ -89,7 +89,7 @@ def look(
     bars = sums.bars(connection) if sums else {}
     if sums and sums.inside(bars) > MOST:
         errors = sums.errors(connection)
-        errors = survey(connection, where, span).errors if errors is None else errors
+        errors = survey(connection, where, None).errors if errors is None else errors
         return Survey(sums.span, bars, errors, MOST, capped=True, is_rolled_up=True)
     found = survey(connection, where, span)
     if sums and found.capped and sum(bar.total() for bar in bars.values()) > MOST:

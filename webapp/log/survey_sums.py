@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection
 
-from webapp.log.rollups_read import KEPT_S, cover, table_of, waiting
+from webapp.log.rollups_read import KEPT_S, table_of
 from webapp.log.rollups_tables import fresh, totals
 from webapp.log.rollups_tally import DAY_S, HOUR_S, MINUTE_S, SERVICE
 from webapp.log.spans import Span
@@ -51,14 +51,10 @@ class Sums:
 
     def bars(self, connection: Connection) -> dict[int, Counter[str]]:
         """How many ended in which way in each step; the first and the last step may reach beyond the stretch."""
-        first_s, step_s = int(self.span.start.timestamp()), int(self.span.step.total_seconds())
+        first_s, step_s, _ = self._reach
         query = _bars_sql(connection.dialect.name, self.grain_s, self._keys)
-        until_s = first_s + step_s * self.span.count
-        values: list[Any] = []
-        for whose in (self._settled, self._whose):
-            values += [first_s, step_s, *whose, first_s, until_s]
         bars: dict[int, Counter[str]] = {}
-        for place, *counts in connection.exec_driver_sql(query, tuple(values)):
+        for place, *counts in connection.exec_driver_sql(query, self._values(first_s, step_s)):
             if bar := _bar([int(count) for count in counts], self.narrowed.outcomes):
                 bars.setdefault(place, Counter()).update(bar)
         return bars
@@ -76,18 +72,23 @@ class Sums:
         """The most frequent error codes; None where one bad outcome is wanted: sums do not tell whose they are."""
         outcomes = self.narrowed.outcomes
         wanted = _NOT_DONE if outcomes is None else _NOT_DONE.intersection(outcomes)
-        parts = cover(*(int(at.timestamp()) for at in (self.start, self.end, self.now)))
-        if not wanted or not parts:
+        if not wanted:
             return ()
         if wanted != _NOT_DONE:
             return None
-        query = _codes_sql(connection.dialect.name, tuple(part.grain_s for part in parts), self._keys)
-        values: list[Any] = []
-        for part in parts:
-            values += [*self._settled, part.start_s, part.end_s]
-        last = waiting(parts)
-        values += [*self._whose, last.start_s, last.end_s]
-        return tuple((code, int(count)) for code, count in connection.exec_driver_sql(query, tuple(values)))
+        query = _codes_sql(connection.dialect.name, self.grain_s, self._keys)
+        return tuple((code, int(count)) for code, count in connection.exec_driver_sql(query, self._values()))
+
+    def _values(self, *first: int) -> tuple[Any, ...]:
+        """What stands in the holes of a statement: for what is added up, then for what is not yet."""
+        start_s, step_s, count = self._reach
+        until_s = start_s + step_s * count
+        return (*first, *self._settled, start_s, until_s, *first, *self._whose, start_s, until_s)
+
+    @property
+    def _reach(self) -> tuple[int, int, int]:
+        """The first second, the seconds of a step, and how many steps."""
+        return int(self.span.start.timestamp()), int(self.span.step.total_seconds()), self.span.count
 
     @property
     def _keys(self) -> int | None:
@@ -141,13 +142,13 @@ def _bars_sql(dialect: str, grain_s: int, keys: int | None) -> str:
     )
 
 
-@lru_cache(256)
-def _codes_sql(dialect: str, grains: Sequence[int], keys: int | None) -> str:
+@lru_cache(64)
+def _codes_sql(dialect: str, grain_s: int, keys: int | None) -> str:
     hole = "?" if dialect == "sqlite" else "%s"
     each = "json_each(codes)" if dialect == "sqlite" else "jsonb_each_text(codes)"
     rows = " UNION ALL ".join(
         f"SELECT codes FROM {table} WHERE {_within(hole, keys, table)} AND codes <> '{{}}'"  # noqa: S608 - our own names
-        for table in (*(table_of(grain_s).name for grain_s in grains), fresh.name)
+        for table in (table_of(grain_s).name, fresh.name)
     )
     return (
         f"SELECT each_.key, sum(CAST(each_.value AS BIGINT)) AS number FROM ({rows}) AS rows_, {each} AS each_"  # noqa: S608 - our own names

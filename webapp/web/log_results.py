@@ -119,6 +119,18 @@ def newest(search: LogSearch) -> LogPage:
     return runtime().log.search(search.filter, TAIL_MOST)
 
 
+def wider(wanted: LogFilter) -> dict[str, str | None] | None:
+    """What the URL becomes with three times the range around it; None without a range of its own."""
+    if wanted.from_ is None or wanted.to is None or wanted.to <= wanted.from_:
+        return None
+    length = wanted.to - wanted.from_
+    try:
+        start, end = wanted.from_ - length, wanted.to + length
+    except OverflowError:
+        return None
+    return {"from": iso(start), "to": iso(end), "range": None, "cursor": None, "open": None}
+
+
 def newer(search: LogSearch, than: str) -> int:
     """How many attempts match that are newer than the one of this number; not many more than NEWS_MOST."""
     if not (than.isascii() and than.isdigit()) or int(than[:20]) >= 2**63:

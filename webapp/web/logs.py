@@ -19,7 +19,7 @@ from webapp.web.access import person, requires
 from webapp.web.hx import htmx
 from webapp.web.i18n import number
 from webapp.web.log_lines import by_day
-from webapp.web.log_results import NEWS_MOST, newer, newest, results, step_length
+from webapp.web.log_results import NEWS_MOST, newer, newest, results, step_length, wider
 from webapp.web.log_search import RANGES, LogSearch, export_url, filtered_url, outcome_choices, url_with
 from webapp.web.log_suggest import suggestions
 from webapp.web.page import page
@@ -96,6 +96,7 @@ def _shared(search: LogSearch) -> dict[str, Any]:
         "log_url": url_with,
         "export_url": export_url,
         "step_length": step_length,
+        "wider": wider(search.filter),
         "views": views.visible(db.session(), f"user:{person().user_id}"),
         "suggestions": suggestions(search.value("q"), search.services),
         "retention": runtime().config,
