@@ -254,19 +254,20 @@ def test_bars_hold_what_is_found_in_their_time(runtime, rows):
 def test_more_than_are_looked_at_are_drawn_from_the_sums(runtime):
     base = {"service_id": MAIL, "kind": "attempt", "call_id": 1, "duration_ms": 1}
     many = {}
-    for number in range(1, MOST + 500):
+    for number in range(1, MOST + 2_500):
         at = START + timedelta(seconds=number / 2)
         failed = number % 10 == 0
         ends = {
             "outcome": "failed" if failed else "succeeded",
             "is_success": not failed,
+            "code": "READ_TIMEOUT" if failed else None,
             "attempt_no": 1 + (number % 4 == 1),
         }
         many[number] = stamped(
             base | {"log_id": number, "request_timestamp": at, "response_timestamp": at} | ends
         )
     write(runtime.engine, Batch(rows=many))
-    newest = (START + timedelta(seconds=(MOST + 500) / 2)).isoformat().replace("+00:00", "Z")
+    newest = (START + timedelta(seconds=(MOST + 2_500) / 2)).isoformat().replace("+00:00", "Z")
 
     every = runtime.log.survey(
         LogFilter.parse({"from": START.isoformat().replace("+00:00", "Z"), "to": newest})
@@ -280,7 +281,19 @@ def test_more_than_are_looked_at_are_drawn_from_the_sums(runtime):
         row["attempt_no"] == 2 and row["outcome"] == "succeeded" for row in many.values()
     )
     assert (failed.capped, failed.is_rolled_up) == (False, False)
-    assert both.capped is False
+    assert both.is_rolled_up is False
+    bad = len([row for row in many.values() if row["outcome"] == "failed"])
+    assert every.errors == (("READ_TIMEOUT", bad),)
+    by_id, well = (
+        runtime.log.survey(LogFilter.parse(given))
+        for given in ({"service_id": MAIL}, {"service_id": MAIL, "outcome": "succeeded"})
+    )
+    assert (by_id.is_rolled_up, by_id.errors, sum(bar.total() for bar in by_id.bars.values())) == (
+        True, every.errors, len(many),
+    )  # fmt: skip
+    assert (well.is_rolled_up, well.errors, sum(bar.total() for bar in well.bars.values())) == (
+        True, (), len(many) - bad,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
