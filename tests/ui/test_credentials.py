@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.ui.checks import check_page
 from tests.ui.conftest import PHONE, View
 from tests.web.services import SECRET, URL, add
+from webapp.models.link import Link
+from webapp.models.user import User
 from webapp.registry import expiry, reminders, services, staging
 
 pytestmark = pytest.mark.browser
@@ -45,6 +48,33 @@ def test_every_page_can_be_read_and_used(visit, service_id, view):
         check_page(page)
         page.context.close()
     check_page(visit("/settings/expirations", view))
+
+
+@pytest.mark.parametrize("view", [View(), View(PHONE, "dark", "zh-CN")], ids=str)
+def test_linked_accounts_stand_among_what_ends(visit, runtime, view):
+    with runtime.sessions() as session:
+        made = services.create(
+            session, runtime, name="GitHub", service_type="OAUTH_PROVIDER_GITHUB", actor="lin", origin="ui",
+            configurations={"client_id": "patchbay", "client_secret": SECRET}, is_enabled=True,
+        )  # fmt: skip
+        person = User(email="p@example.com", name="P", role="member")
+        session.add(person)
+        session.flush()
+        ends = runtime.clock.now() + timedelta(days=12)
+        who = {
+            "user_id": person.user_id,
+            "service_id": made.service_id,
+            "account_id": "1",
+            "account_label": "a",
+        }
+        session.add(Link(**who, can_refresh=True, refresh_expires_at=ends))
+        session.commit()
+
+    page = visit("/settings/expirations", view)
+    expect(page.locator("tbody th a")).to_have_attribute(
+        "href", f"/settings/integrations/{made.service_id}/links"
+    )
+    check_page(page)
 
 
 def test_a_new_key_finds_its_way_without_javascript(visit, service_id):
