@@ -90,7 +90,8 @@ def bodies(api, http_service, clock):
         "explain_ask": call,
         "routes_create": {"name": "SHOP", **route},
         "routes_replace": route,
-        "incidents_plan": window,
+        "maintenance_plan": window,
+        "maintenance_replace": window,
         "incidents_note": {"note": "Seen."},
         "alerts_create_channel": {**channel, "name": "Another"},
         "alerts_replace_channel": {**channel, "name": "Hook"},
@@ -117,7 +118,7 @@ def ids(api, session, bodies, http_service, clock):
     assert api("POST", f"{service}/enable").status_code == 200
     assert api("POST", "/routes", bodies["routes_create"]).status_code == 201
     rule = api("POST", "/alerts/rules", bodies["alerts_create"]).json
-    window = api("POST", "/maintenance", bodies["incidents_plan"]).json
+    window = api("POST", "/maintenance", bodies["maintenance_plan"]).json
     assert api("PUT", f"{service}/secrets/secret/next", bodies["secrets_stage"]).status_code == 200
     call = api("POST", "/calls", bodies["calls_create"])
     assert call.status_code == 200, call.text
