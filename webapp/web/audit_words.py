@@ -69,7 +69,6 @@ WORDS: dict[str, str] = {
     "breaker.reset": N_("Let the breaker decide again"),
     "maintenance.create": N_("Planned maintenance"),
     "maintenance.change": N_("Changed maintenance"),
-    "maintenance.skip": N_("Left maintenance out once"),
     "maintenance.end": N_("Ended maintenance"),
     "maintenance.skip": N_("Left one time of maintenance out"),
     "incident.acknowledge": N_("Took over an incident"),
