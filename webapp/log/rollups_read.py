@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import CompoundSelect, Connection, Select, Table, func, select, union_all
+from sqlalchemy import Connection, Table
 
 from webapp.log.rollups import GRAINS
 from webapp.log.rollups_sum import tally_of_rows
@@ -88,11 +88,31 @@ def ranking(
     """Every key of a scope that occurs, the busiest first, with counts but without codes and latencies."""
     if not parts:
         return []
-    rows = _union(scope, parts).subquery()
-    sums = [func.sum(rows.c[name]) for name in SUMS]
-    query = select(rows.c.key, *sums).group_by(rows.c.key).having(sums[0] > 0)
-    query = query.order_by(sums[0].desc(), rows.c.key).limit(limit)
-    return [(key, Tally().set_sums(values)) for key, *values in connection.execute(query)]
+    grains = tuple(part.grain_s for part in parts)
+    values: list[Any] = []
+    for part in parts:
+        values += [scope, scope, part.start_s, part.end_s]
+    last = waiting(parts)
+    values += [scope, last.start_s, last.end_s, limit or -1]
+    query = _ranking_sql(connection.dialect.name, grains)
+    found = connection.exec_driver_sql(query, tuple(values))
+    return [(key, Tally().set_sums(sums)) for key, *sums in found]
+
+
+@lru_cache(64)
+def _ranking_sql(dialect: str, grains: Sequence[int]) -> str:
+    hole = "?" if dialect == "sqlite" else "%s"
+    among = f"key IN (SELECT key FROM {totals.name} WHERE scope = {hole}) AND "  # noqa: S608 - our own names
+    rows = " UNION ALL ".join(
+        f"SELECT key, {', '.join(SUMS)} FROM {table}"  # noqa: S608 - our own names
+        f" WHERE scope = {hole} AND {'' if table == fresh.name else among}start_s >= {hole} AND start_s < {hole}"
+        for table in (*(_TABLES[grain_s].name for grain_s in grains), fresh.name)
+    )
+    most = hole if dialect == "sqlite" else f"NULLIF({hole}::bigint, -1)"
+    return (
+        f"SELECT key, {', '.join(f'sum({name})' for name in SUMS)} FROM ({rows}) AS rows_"  # noqa: S608 - our own names
+        f" GROUP BY key HAVING sum(total) > 0 ORDER BY sum(total) DESC, key LIMIT {most}"
+    )
 
 
 def ever(connection: Connection, scope: str) -> dict[str, Tally]:
@@ -142,12 +162,6 @@ def _rows_sql(dialect: str, grains: Sequence[int], keys: int) -> str:
     )
 
 
-def _union(scope: str, parts: Sequence[Part]) -> CompoundSelect[Any]:
-    """One statement, so that what is just being moved from one table to the other is seen in one of them."""
-    tables = [(_TABLES[part.grain_s], part) for part in parts] + [(fresh, waiting(parts))]
-    return union_all(*(_select(table, scope, part) for table, part in tables))
-
-
 def table_of(grain_s: int) -> Table:
     """The table whose sums are of this length."""
     return _TABLES[grain_s]
@@ -156,11 +170,3 @@ def table_of(grain_s: int) -> Table:
 def waiting(parts: Sequence[Part]) -> Part:
     """What is counted and not added up yet, for all of this time."""
     return Part(MINUTE_S, min(part.start_s for part in parts), max(part.end_s for part in parts))
-
-
-def _select(table: Table, scope: str, part: Part) -> Select[Any]:
-    query = select(*(table.c[name] for name in ("key", "start_s", *SUMS))).where(table.c.scope == scope)
-    query = query.where(table.c.start_s >= part.start_s, table.c.start_s < part.end_s)
-    if table is not fresh:
-        query = query.where(table.c.key.in_(select(totals.c.key).where(totals.c.scope == scope)))
-    return query
