@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert
 
 from tests.web.services import add, words
+from webapp.ids import uuid7
 from webapp.log.batch import Batch
 from webapp.log.writer import stamped, write
 from webapp.models.audit import AuditEntry
+from webapp.models.service import Service
 
 
 @pytest.fixture
@@ -165,3 +169,24 @@ def test_a_view_that_cannot_be_kept_says_why(operator_client, form, said):
 
     assert answer.status_code == 422
     assert said in words(answer)
+
+
+def test_among_very_many_services_those_on_the_page_can_be_chosen(operator_client, runtime, attempts, clock):
+    now = clock.now()
+    made = [
+        {
+            "service_id": uuid7(), "service_name": f"Other {number:03}", "name_key": f"other {number:03}", "revision": 1,
+            "service_type": "EMAIL_PROVIDER_SENDGRID", "contract": "EMAIL_SERVICE", "is_enabled": False, "sandbox": False,
+            "configurations": {}, "secrets": {}, "created_at": now, "updated_at": now,
+        }
+        for number in range(300)
+    ]  # fmt: skip
+    with runtime.engine.begin() as connection:
+        connection.execute(insert(Service), made)
+
+    page = operator_client.get(f"/logs?service_id={made[7]['service_id']}").get_data(as_text=True)
+    everything = operator_client.get("/logs").get_data(as_text=True)
+
+    others = re.compile("<option[^>]*>Other")
+    assert (len(others.findall(page)), len(others.findall(everything))) == (1, 0)
+    assert ">Mail (main)</option>" in everything

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from flask import request, url_for
 from flask_babel import gettext
 
 from adapters.kit import Message, N_
+from webapp.log.entries import LogEntry
 from webapp.log.filters import LogFilter
 from webapp.log.language import Fault, Query, Term, parse, term
 from webapp.log.language_fields import CONTROL, FIELDS
@@ -53,6 +54,7 @@ FOLDED = (
 )  # fmt: skip
 
 
+MOST_CHOICES = 200  # services in a select
 PARAMETERS = (*LogFilter.names(), "range", "cursor", "open", "tail")
 
 
@@ -176,3 +178,15 @@ def export_url(kind: str) -> str:
 def outcome_choices() -> list[tuple[str, str]]:
     """The outcomes for a select, in the reader's language."""
     return [("", say(N_("All outcomes"))), *((name, say(label)) for name, label in OUTCOME_LABELS.items())]
+
+
+def service_choices(search: LogSearch, shown: Iterable[LogEntry]) -> list[tuple[str, str]]:
+    """The services for a select: all of them or, where nobody could find one among so many, those the page shows.
+
+    Every service is found by its name in the search itself.
+    """
+    names = search.services.names
+    if len(names) > MOST_CHOICES:
+        near = {search.value("service_id"), *(entry.service_id for entry in shown)}
+        names = {service_id: name for service_id, name in names.items() if service_id in near}
+    return [("", say(N_("All services"))), *names.items()]

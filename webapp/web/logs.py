@@ -20,7 +20,15 @@ from webapp.web.hx import htmx
 from webapp.web.i18n import number
 from webapp.web.log_lines import by_day
 from webapp.web.log_results import NEWS_MOST, newer, newest, results, step_length, wider
-from webapp.web.log_search import RANGES, LogSearch, export_url, filtered_url, outcome_choices, url_with
+from webapp.web.log_search import (
+    RANGES,
+    LogSearch,
+    export_url,
+    filtered_url,
+    outcome_choices,
+    service_choices,
+    url_with,
+)
 from webapp.web.log_suggest import suggestions
 from webapp.web.page import page
 
@@ -39,7 +47,8 @@ def index() -> Response:
         return _news()
     search = _search()
     found = results(search)
-    context = {**_drawer(), **_shared(search), "found": found, "rows": found.page}
+    shown = {"found": found, "rows": found.page, "choices": service_choices(search, found.page.items)}
+    context = {**_drawer(), **_shared(search), **shown}
     return page("logs/index.html", "results", status=503 if found.broken else 200, **context)
 
 
