@@ -26,6 +26,7 @@ from adapters.kit import Catalog, EgressPolicy
 from bench.vendor import ANSWER
 from webapp.config import Config
 from webapp.db import make_engine, upgrade
+from webapp.log.dayfiles import DayFiles
 from webapp.registry import services
 from webapp.runtime import Runtime
 
@@ -163,8 +164,14 @@ def compare(database, told, asked):
     """What the log says against what callers and vendor noted."""
     with sqlite3.connect(database) as connection:
         calls = connection.execute("SELECT correlation_id, outcome, call_id FROM calls").fetchall()
-        attempts = Counter(row[0] for row in connection.execute("SELECT correlation_id FROM call_logs"))
-        pending = connection.execute("SELECT count(*) FROM call_logs WHERE outcome = 'pending'").fetchone()[0]
+    files = DayFiles(Path(f"{database}.days"))
+    rows = []
+    for day in files.days():
+        with files.reading(day) as file:
+            rows += file.exec_driver_sql("SELECT correlation_id, outcome FROM call_logs").all()
+    files.close()
+    attempts = Counter(word for word, _ in rows)
+    pending = sum(end == "pending" for _, end in rows)
     outcome = {word: (end, str(call_id)) for word, end, call_id in calls}
     done = {words[1]: words[2] for words in told if words[0] == "done"}
     seen = Counter(words[0] for words in asked)

@@ -24,7 +24,9 @@ from sqlalchemy import func, select
 from bench.kill import in_child
 from webapp.db import make_engine, upgrade
 from webapp.ids import call_id as new_id
+from webapp.log.dayfiles import files_of
 from webapp.log.days import known
+from webapp.log.dayschema import BODIES, ROWS
 from webapp.log.entries import Bodies
 from webapp.log.ledger import Ledger
 from webapp.log.rollups_repair import repair
@@ -125,15 +127,18 @@ def kill_after(child, seconds):
 def compare(url, directory):
     """What is written beside the rows against the rows."""
     engine = make_engine(url)
+    rows = [dict(row) for row in in_places(engine, lambda place: place.execute(select(call_logs)).mappings())]
+    expected = Counter(word for row in rows if row["response_timestamp"] for word in words_of(row))
+    indexed = Counter()
+    for word, count in in_places(engine, vocabulary):
+        indexed[word] += count
+    count_bodies = select(func.count()).select_from(call_bodies)
+    bodies = sum(in_places(engine, lambda place: place.scalars(count_bodies), BODIES))
+    pending = sum(row["outcome"] == "pending" for row in rows)
+    twice = len(rows) - len({row["log_id"] for row in rows})
     with engine.connect() as connection:
-        rows = [dict(row) for row in connection.execute(select(call_logs)).mappings()]
-        expected = Counter(word for row in rows if row["response_timestamp"] for word in words_of(row))
-        indexed = Counter(dict(vocabulary(connection)))
         days = known(connection)
-        pending = sum(row["outcome"] == "pending" for row in rows)
-        twice = len(rows) - len({row["log_id"] for row in rows})
         all_calls = connection.execute(select(func.count()).select_from(calls)).scalar_one()
-        bodies = connection.execute(select(func.count()).select_from(call_bodies)).scalar_one()
         connection.commit()
     now = datetime.now(UTC) + timedelta(minutes=1)
     wrong = repair(engine, now, now - timedelta(days=1))
@@ -150,6 +155,19 @@ def compare(url, directory):
         "left_pending": pending,
         "segments_left": len(list(Path(directory).glob("*.journal"))),
     }
+
+
+def in_places(engine, ask, kind=ROWS):
+    """What is found wherever attempts, or their bodies, lie."""
+    files = files_of(engine)
+    if files is None:
+        with engine.connect() as connection:
+            return list(ask(connection))
+    found = []
+    for day in files.days(kind):
+        with files.reading(day, kind) as file:
+            found += ask(file)
+    return found
 
 
 def vocabulary(connection):

@@ -26,6 +26,7 @@ from sqlalchemy import make_url, select
 from tests.adapters.samples import SETTINGS
 from tests.codes import enrol
 from tests.echo import echoing
+from tests.logfiles import ask, rows_of
 from tests.people import make_user, sign_in
 from webapp.engine.logging import RedactingFormatter
 from webapp.links import sealed
@@ -272,9 +273,9 @@ def be_refused(house):
 
 def walk(house, runtime):
     """Read every address that can be read, as a page, as a fragment, and through the API."""
-    with runtime.engine.connect() as connection:
-        calls = [str(row) for row in connection.scalars(select(call_logs.c.call_id).distinct())]
-        logs = [str(row) for row in connection.scalars(select(call_logs.c.log_id))]
+    attempts = ask(runtime.engine, select(call_logs))
+    calls = list(dict.fromkeys(str(row["call_id"]) for row in attempts))
+    logs = [str(row["log_id"]) for row in attempts]
     known = {
         "service_id": list(house.services.values()),
         "service_type": list(house.services),
@@ -324,13 +325,11 @@ def temporary(tmp_path_factory, monkeypatch):
 
 def stored(runtime, *more):
     """Every row of every table, bodies unpacked, every file of the data directory, of the database and of `more`."""
-    with runtime.engine.connect() as connection:
-        for table in Base.metadata.sorted_tables:
-            for row in connection.execute(select(table)):
-                yield f"table {table.name}", repr(tuple(row)).encode()
-        logs = list(connection.scalars(select(call_logs.c.log_id)))
-    for log_id in logs:
-        if bodies := runtime.log.bodies(log_id):
+    for table in Base.metadata.sorted_tables:
+        for row in rows_of(runtime.engine, table):
+            yield f"table {table.name}", repr(tuple(row.values())).encode()
+    for attempt in ask(runtime.engine, select(call_logs)):
+        if bodies := runtime.log.bodies(attempt["log_id"]):
             yield "bodies", json.dumps(bodies.to_dict(), ensure_ascii=False).encode()
     places = [runtime.config.data_dir, *more]
     url = make_url(runtime.config.database_url)

@@ -29,9 +29,18 @@ def engine(empty_database):
     engine.dispose()
 
 
+ELSEWHERE = {"call_logs", "call_bodies"}  # on SQLite each day has files with these tables
+
+
 def is_described(name, kind, _parents):
     """Whether the models describe a table: the words of the log lie in what each database has for words."""
     return kind != "table" or not name.startswith("call_words")
+
+
+def is_in_the_database(engine):
+    """Which of the described things a database has."""
+    away = ELSEWHERE if engine.dialect.name == "sqlite" else set()
+    return lambda _thing, name, kind, *_: kind != "table" or name not in away
 
 
 def test_a_fresh_database_is_not_migrated(engine):
@@ -43,7 +52,9 @@ def test_migrations_equal_the_models(engine):
 
     assert db.is_migrated(engine)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"include_name": is_described})
+        context = MigrationContext.configure(
+            connection, opts={"include_name": is_described, "include_object": is_in_the_database(engine)}
+        )
         assert compare_metadata(context, Base.metadata) == []
 
 
@@ -52,7 +63,8 @@ def test_upgrading_twice_changes_nothing(engine):
     db.upgrade(engine)
 
     names = {name for name in inspect(engine).get_table_names() if is_described(name, "table", None)}
-    assert names == {*Base.metadata.tables, "alembic_version"}
+    away = ELSEWHERE if engine.dialect.name == "sqlite" else set()
+    assert names == {*Base.metadata.tables, "alembic_version"} - away
 
 
 def migrate(url):

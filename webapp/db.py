@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,17 +24,23 @@ _READS = ("SELECT", "PRAGMA", "EXPLAIN", "VALUES", "VACUUM", "ATTACH", "DETACH")
 _UNDEFINED = {"42P01", "42703"}  # table, column
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_retiring: weakref.WeakKeyDictionary[Engine, list[Callable[[], None]]] = weakref.WeakKeyDictionary()
 
 
 def make_engine(url: str) -> Engine:
     """Make an engine for a SQLite file or a PostgreSQL database, safe to use after a fork."""
     if make_url(url).get_backend_name() == "sqlite":
         engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, **POOL)
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", prepare_sqlite)
         event.listen(engine, "before_cursor_execute", _begin_before_write)
     else:
         engine = create_engine(url, pool_pre_ping=True, **POOL)
         event.listen(engine, "handle_error", _not_there_yet)
+    return register(engine)
+
+
+def register(engine: Engine) -> Engine:
+    """Let an engine be found among all others, and let a forked child begin without its connections."""
     _engines.add(engine)
     return engine
 
@@ -43,6 +49,13 @@ def retire(engine: Engine) -> None:
     """Give all connections back for good: one that a thread still holds is closed when it comes back."""
     event.listen(engine, "checkin", _close)
     engine.dispose()
+    for work in _retiring.pop(engine, []):
+        work()
+
+
+def when_retired(engine: Engine, work: Callable[[], None]) -> None:
+    """Do this as well when the engine is retired; `work` must not hold the engine."""
+    _retiring.setdefault(engine, []).append(work)
 
 
 def _close(connection: Any, record: Any) -> None:
@@ -60,7 +73,7 @@ def make_sessions(engine: Engine) -> sessionmaker[Session]:
     return sessionmaker(engine, expire_on_commit=False)
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def prepare_sqlite(connection: Any, _record: object = None) -> None:
     """Leave transactions to us, and make SQLite keep the promises its schema makes."""
     connection.isolation_level = None
     for pragma in (f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON", "synchronous = NORMAL"):

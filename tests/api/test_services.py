@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.api.conftest import SENDGRID
+from tests.logfiles import rows_of
 from webapp.models import AuditEntry, Base, Secret, Service, ServiceRevision
 
 
@@ -34,8 +35,8 @@ def test_a_created_service_is_disabled_and_shows_no_secret(api):
     assert "first-secret" not in answer.get_data(as_text=True)
 
 
-def test_a_secret_is_in_no_column_of_the_database(api, service, session):
-    content = "".join(str(session.execute(select(table)).all()) for table in Base.metadata.tables.values())
+def test_a_secret_is_in_no_column_of_the_database(api, service, runtime):
+    content = "".join(str(rows_of(runtime.engine, table)) for table in Base.metadata.tables.values())
 
     assert "first-secret" not in content
 

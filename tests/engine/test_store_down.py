@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
 from tests.engine.conftest import MAIL
@@ -11,7 +11,7 @@ from webapp.engine import PatchbayError
 
 
 @pytest.fixture
-def refuse(runtime):
+def refuse():
     """Lets statements on some table fail, as a full disk would; the test empties the list to repair it."""
     words = []
 
@@ -19,9 +19,9 @@ def refuse(runtime):
         if any(word in statement for word in words):
             raise OperationalError(statement, {}, Exception("disk full"))
 
-    event.listen(runtime.engine, "before_cursor_execute", check)
+    event.listen(Engine, "before_cursor_execute", check)
     yield words
-    words.clear()
+    event.remove(Engine, "before_cursor_execute", check)
 
 
 def check_refused(runtime, peer, mail, **how):

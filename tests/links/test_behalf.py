@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.links.conftest import change, row_of, tokens_of
+from tests.logfiles import ask
 from webapp import links
 from webapp.engine.problems import PatchbayError
 from webapp.links import LinkUnusable
@@ -27,8 +28,7 @@ def refused(journey, **how):
 
 def rows(runtime):
     runtime.recorder.flush()
-    with runtime.engine.connect() as connection:
-        return list(connection.execute(select(call_logs).order_by(call_logs.c.log_id)).mappings())
+    return ask(runtime.engine, select(call_logs).order_by(call_logs.c.log_id))
 
 
 def test_business_code_reads_the_account_of_a_person(linked):

@@ -8,9 +8,10 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import OperationalError
 
+from tests.logfiles import change
 from webapp.ids import call_id as new_id
 from webapp.log.entries import Bodies
 from webapp.log.filters import LogFilter
@@ -27,7 +28,7 @@ def ledger(runtime):
 
 
 @pytest.fixture
-def refuse(runtime):
+def refuse():
     """Lets every write of the log fail while it is set."""
     away = threading.Event()
 
@@ -35,9 +36,9 @@ def refuse(runtime):
         if away.is_set() and "call" in statement and not statement.lstrip().startswith("SELECT"):
             raise OperationalError(statement, {}, Exception("the database is away"))
 
-    event.listen(runtime.engine, "before_cursor_execute", check)
+    event.listen(Engine, "before_cursor_execute", check)
     yield away
-    away.clear()
+    event.remove(Engine, "before_cursor_execute", check)
 
 
 def opening(call_id, **values):
@@ -215,12 +216,10 @@ def test_an_end_is_not_lost_when_the_begin_was_written_before(runtime, ledger):
     (segment,) = ledger.journal.segments
     ledger.end(call_id, log_id, ended(), None, closed())
     assert ledger.settle()
-    with runtime.engine.begin() as connection:  # as if only the begin had been committed before the death
-        for statement in (
-            "UPDATE call_logs SET outcome = 'pending', response_timestamp = NULL",
-            "UPDATE calls SET outcome = 'pending', finished_at = NULL",
-        ):
-            connection.exec_driver_sql(statement)
+    # As if only the begin had been committed before the death.
+    change(runtime.engine, text("UPDATE call_logs SET outcome = 'pending', response_timestamp = NULL"))
+    with runtime.engine.begin() as connection:
+        connection.execute(text("UPDATE calls SET outcome = 'pending', finished_at = NULL"))
     segment.mark(START)
     died(ledger)
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
+from tests.logfiles import ask, change, empty
 from webapp.ids import id_at
 from webapp.log import rollups_read
 from webapp.log.batch import batch_of
@@ -87,7 +88,7 @@ def stored(connection, table):
 def counted(connection, length_s):
     """What the rows add up to."""
     tallies = count(
-        connection.execute(select(call_logs)).mappings().all(),
+        ask(connection.engine, select(call_logs)),
         connection.execute(select(calls)).mappings().all(),
     )
     return {place: asdict(tally) for place, tally in coarser(tallies, length_s).items()}
@@ -97,12 +98,6 @@ def assert_equal_to_the_rows(engine):
     with engine.connect() as connection:
         for table, length_s in GRAINS:
             assert stored(connection, table) == counted(connection, length_s)
-
-
-def empty(engine):
-    with engine.begin() as connection:
-        for table in (calls, call_logs, log_days, minutes, hours, days, totals, fresh):
-            connection.execute(delete(table))
 
 
 @pytest.fixture
@@ -145,7 +140,7 @@ def histories(draw):
 )
 @given(history=histories(), data=st.data())
 def test_the_sums_equal_the_rows_whatever_is_repeated(runtime, history, data):
-    empty(runtime.engine)
+    empty(runtime.engine, calls, call_logs, log_days, minutes, hours, days, totals, fresh)
     for batch in history:
         for _ in range(data.draw(st.integers(1, 2))):
             write(runtime.engine, batch_of(batch))
@@ -347,7 +342,7 @@ def test_repairing_leaves_alone_what_outlived_its_rows(runtime, clock):
     write(runtime.engine, batch_of([one_call(1), one_call(2, START + timedelta(days=35))]))
     with runtime.engine.begin() as connection:
         connection.execute(delete(calls).where(calls.c.created_at == START))
-        connection.execute(delete(call_logs).where(call_logs.c.request_timestamp == START))
+    change(runtime.engine, delete(call_logs).where(call_logs.c.request_timestamp == START))
 
     repair(runtime.engine, clock.now(), START - timedelta(days=1))
 

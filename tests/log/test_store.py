@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy import inspect, not_, or_, select, text, update
 from sqlalchemy.exc import OperationalError
 
+from adapters.kit import SystemClock
+from tests.logfiles import change, change_bodies
 from webapp import db
 from webapp.ids import id_at
 from webapp.log import newest
@@ -21,6 +23,7 @@ from webapp.log.days import day_of, known
 from webapp.log.entries import Bodies
 from webapp.log.filters import LogFilter
 from webapp.log.ledger import Ledger
+from webapp.log.query import LogStore
 from webapp.log.records import stamp
 from webapp.log.retention import Kept
 from webapp.log.searchtext import matching, words_of
@@ -149,8 +152,7 @@ def test_words_find_what_a_plain_comparison_finds_in_windows_of_any_size(
     runtime, monkeypatch, put, found, texts, wanted
 ):
     monkeypatch.setattr(newest, "FIRST", 3)
-    with runtime.engine.begin() as connection:
-        connection.execute(call_logs.delete().where(call_logs.c.code != "keep"))
+    change(runtime.engine, call_logs.delete().where(call_logs.c.code != "keep"))
     rows = [
         attempt(START - timedelta(days=3 * number), error_message=told, code="now")
         for number, told in enumerate(texts)
@@ -186,8 +188,7 @@ def test_bodies_that_cannot_be_read_are_said_to_be(runtime, put):
     row = attempt()
     put(row, bodies=[row])
     for damaged in ({"packed": b"no"}, {"packed": zlib.compress(b"[1]")}, {"compressed": "later"}):
-        with runtime.engine.begin() as connection:
-            connection.execute(update(call_bodies).values(**damaged))
+        change_bodies(runtime.engine, update(call_bodies).values(**damaged))
         assert runtime.log.bodies(row["log_id"]) == Bodies(unreadable=True)
 
 
@@ -332,15 +333,14 @@ def test_a_log_that_was_kept_before_is_kept_on(request, tmp_path):
 
     db.upgrade(engine)
 
+    log = LogStore(engine, SystemClock(), lambda purpose: purpose)
+    assert [entry.log_id for entry in log.find([matching(words("余额"))], 9)] == [log_id]
     with engine.connect() as connection:
-        query = select(call_logs.c.log_id).where(matching(words("余额")))
-        assert connection.scalars(query).all() == [log_id]
         (day,) = known(connection)
-        assert (day.day, day.attempts, day.bodies) == (day_of(log_id), 1, 1)
-        assert connection.execute(select(call_bodies.c.log_id)).scalar_one() == log_id
+    assert (day.day, day.attempts, day.bodies) == (day_of(log_id), 1, 1)
+    assert log.bodies(log_id) == Bodies(response_payload="你好")
     write(engine, Batch(rows={row["log_id"]: row for row in [attempt(datetime.now(UTC)), attempt(START)]}))
-    with engine.connect() as connection:
-        assert len(connection.execute(select(call_logs.c.log_id)).all()) == 3
+    assert len(log.find([], 9)) == 3
     engine.dispose()
 
 

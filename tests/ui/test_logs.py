@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import text
 
+from tests.logfiles import change
 from tests.ui.checks import check_page, forget
 from tests.ui.conftest import PHONE, View
 
@@ -43,14 +44,12 @@ def test_an_empty_range_leads_to_the_nearest_match(visit, many):
 
 
 def test_a_log_that_cannot_be_read_says_so(visit, runtime, many):
-    with runtime.engine.begin() as connection:
-        connection.execute(text("ALTER TABLE call_logs RENAME TO call_logs_away"))
+    change(runtime.engine, text("ALTER TABLE call_logs RENAME TO call_logs_away"))
     page = visit("/logs", DARK)
     expect(page.locator("#results")).to_contain_text("现在无法读取日志")
     forget(page)  # the console tells of the 503
     check_page(page)
-    with runtime.engine.begin() as connection:
-        connection.execute(text("ALTER TABLE call_logs_away RENAME TO call_logs"))
+    change(runtime.engine, text("ALTER TABLE call_logs_away RENAME TO call_logs"))
     page.get_by_role("link", name="重试").click()
     expect(page.locator("#rows")).to_contain_text("email.send")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from sqlalchemy import select
 
+from tests.logfiles import rows_of
 from tests.vault.stores import fill
 from webapp.models import Base
 from webapp.models.secret import DataKey, Secret
@@ -35,7 +35,7 @@ def test_no_other_column_holds_ciphertext(runtime, session):
     fill(runtime)
     found = set()
     for table in Base.metadata.sorted_tables:
-        for row in session.execute(select(table)).mappings():
+        for row in rows_of(runtime.engine, table):
             found |= {(table.name, name) for name, value in row.items() if TOKEN.match(str(value))}
 
     assert found == {("secrets", "ct"), ("data_keys", "wrapped")}

@@ -99,6 +99,10 @@ class LogPage(Answer):
     count: str | None = Field(
         default=None, description="How many there are, where it was asked; `10000+` for more than that."
     )
+    unreadable_days: list[str] | None = Field(
+        default=None,
+        description="Days whose attempts cannot be read, because their files are damaged or missing.",
+    )
 
 
 class LogFilters(Strict):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, jsonify, stream_with_context
 
 from adapters.kit import Message, N_
@@ -35,7 +37,12 @@ def index() -> Response:
     asked = validated_query(LogQuery, {name: given[name] for name in (*PAGE, "count") if name in given})
     wanted = LogFilter.parse(given, Services.known(db.session()))
     page = runtime().log.search(wanted, asked.limit, asked.cursor)
-    members = {"items": [entry.to_dict() for entry in page.items], "next_cursor": page.next_cursor}
+    members: dict[str, Any] = {
+        "items": [entry.to_dict() for entry in page.items],
+        "next_cursor": page.next_cursor,
+    }
+    if page.unreadable:
+        members["unreadable_days"] = [day.isoformat() for day in page.unreadable]
     return jsonify(members | ({"count": _count(wanted)} if asked.count else {}))
 
 

@@ -110,7 +110,9 @@ def prune(days: int | None, body_days: int | None, max_mb: int | None, seconds: 
         click.echo(f"{would.attempts} attempts, {would.bodies} bodies, {would.size // 1024} KB would go.")
         return
     gone = runtime().log.prune(kept, seconds)
-    click.echo(f"{gone.attempts} attempts, {gone.bodies} bodies, {gone.calls} calls went.")
+    click.echo(
+        f"{gone.attempts} attempts, {gone.bodies} bodies, {gone.calls} calls went; {gone.size // 1024} KB are free again."
+    )
     if not gone.finished:
         raise click.ClickException("Time ran out; there is more to take away.")
 

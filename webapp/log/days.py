@@ -18,21 +18,26 @@ END = 2**63 - 1
 AHEAD = 3  # parts that are made before they are needed
 PARTED = ("call_logs", "call_bodies", "call_words")
 _EPOCH = date(1970, 1, 1).toordinal()
-_LAST_DATE = date.max.toordinal() - _EPOCH
+LAST_DATE = date.max.toordinal() - _EPOCH
 _COVERED = (
     "SELECT to_regclass(%s) IS NOT NULL, (SELECT substring(pg_get_expr(relpartbound, oid) FROM 'TO \\(''?([0-9]+)')"
     " FROM pg_class WHERE oid = to_regclass('log_days.call_words_before'))"
 )
 _LOCK = int.from_bytes(b"pblogday")
 _ADD = {
-    "sqlite": "INSERT INTO log_days VALUES (?, ?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET"
+    "sqlite": "INSERT INTO log_days (day, attempts, bodies, body_bytes, drift_ms) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (day) DO UPDATE SET"
     " attempts = attempts + excluded.attempts, bodies = bodies + excluded.bodies,"
     " body_bytes = body_bytes + excluded.body_bytes, drift_ms = max(drift_ms, excluded.drift_ms)",
-    "postgresql": "INSERT INTO log_days AS known VALUES (%s, %s, %s, %s, %s) ON CONFLICT (day) DO UPDATE SET"
+    "postgresql": "INSERT INTO log_days AS known (day, attempts, bodies, body_bytes, drift_ms)"
+    " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (day) DO UPDATE SET"
     " attempts = known.attempts + excluded.attempts, bodies = known.bodies + excluded.bodies,"
     " body_bytes = known.body_bytes + excluded.body_bytes,"
     " drift_ms = greatest(known.drift_ms, excluded.drift_ms)",
 }
+
+
+Counts = tuple[int, int, int, int, int]  # the day, its attempts, bodies, their bytes, the drift
 
 
 @dataclass(slots=True)
@@ -58,6 +63,11 @@ def date_of(day: int) -> date:
     return date.fromordinal(_EPOCH + day)
 
 
+def day_at_date(at: date) -> int:
+    """The day of a date."""
+    return at.toordinal() - _EPOCH
+
+
 def before_today(seconds: float) -> int:
     """The smallest id after the day of a moment."""
     return (int(seconds * 1000) // MS_PER_DAY + 1) * DAY
@@ -65,6 +75,11 @@ def before_today(seconds: float) -> int:
 
 def note(connection: Connection, attempts: Iterable[tuple[int, datetime]], bodies: Mapping[int, int]) -> None:
     """Count new attempts with their times, and the sizes of new bodies, in the same transaction."""
+    add(connection, counted(attempts, bodies))
+
+
+def counted(attempts: Iterable[tuple[int, datetime]], bodies: Mapping[int, int]) -> list[Counts]:
+    """What new attempts with their times, and the sizes of new bodies, add to their days."""
     sums: dict[int, _Sum] = {}
     for log_id, at in attempts:
         one = sums.setdefault(day_of(log_id), _Sum())
@@ -75,11 +90,15 @@ def note(connection: Connection, attempts: Iterable[tuple[int, datetime]], bodie
         one = sums.setdefault(day_of(log_id), _Sum())
         one.bodies += 1
         one.body_bytes += size
-    values = [
+    return [
         (day, one.attempts, one.bodies, one.body_bytes, one.drift_ms) for day, one in sorted(sums.items())
     ]
-    if values:
-        connection.exec_driver_sql(_ADD[connection.dialect.name], values)
+
+
+def add(connection: Connection, counts: list[Counts]) -> None:
+    """Add to what is known of the days."""
+    if counts:
+        connection.exec_driver_sql(_ADD[connection.dialect.name], counts)
 
 
 def known(connection: Connection) -> Sequence[Row[Any]]:
@@ -88,11 +107,11 @@ def known(connection: Connection) -> Sequence[Row[Any]]:
 
 
 def id_range(
-    connection: Connection, since: datetime | None, until: datetime | None, before: int | None = None
+    days: Iterable[Row[Any]], since: datetime | None, until: datetime | None, before: int | None = None
 ) -> tuple[int, int]:
     """The ids among which all attempts from `since` to before `until` are, and those before another one.
 
-    The second id is not among them. Days whose clock was wrong are looked at as far as it was.
+    The second id is not among them. Days whose clock was wrong are looked at as far as it was; `days` are all known ones.
     """
     low, high = 0, END
     if since or until:
@@ -103,7 +122,7 @@ def id_range(
                 max(row.day * MS_PER_DAY, since_ms - row.drift_ms),
                 min((row.day + 1) * MS_PER_DAY, until_ms + row.drift_ms),
             )
-            for row in known(connection)
+            for row in days
         ]
         spans = [span for span in spans if span[0] < span[1]]
         low = max(0, min((first for first, _ in spans), default=0)) << TIME_SHIFT
@@ -124,7 +143,7 @@ def ensure(connection: Connection, days: Iterable[int]) -> None:
 
 def part_name(table: str, day: int) -> str:
     """The part of a table for a day, as PostgreSQL knows it."""
-    return f"log_days.{table}_{date_of(day):%Y%m%d}" if day < _LAST_DATE else f"log_days.{table}_{day}"
+    return f"log_days.{table}_{date_of(day):%Y%m%d}" if day < LAST_DATE else f"log_days.{table}_{day}"
 
 
 def _made(connection: Connection, day: int) -> bool:

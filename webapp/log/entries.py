@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import date, datetime
 
 _BODY_MEMBERS = ("request_headers", "request_payload", "response_headers", "response_payload")
 _NUMBERS_AS_TEXT = {"log_id", "call_id"}
@@ -115,10 +115,14 @@ class CallEntry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some entries, newest first, and the cursor of the next older ones (None at the end)."""
+    """Some entries, newest first, and the cursor of the next older ones (None at the end).
+
+    `unreadable` names the days whose entries could not be read, because their files are damaged or missing.
+    """
 
     items: tuple[LogEntry, ...]
     next_cursor: str | None
+    unreadable: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from datetime import date
 from typing import Any
 
 from webapp.log.entries import LogEntry, Page
@@ -22,9 +23,9 @@ Search = Callable[[LogFilter, int, str | None], Page]
 
 
 def lines(kind: str, search: Search, wanted: LogFilter, most: int = MOST) -> Iterator[str]:
-    """The newest attempts that match, in one of TYPES; ends with a word when there are more than it took along."""
+    """The newest attempts that match, in one of TYPES; ends with a word about what is missing."""
     entries = _entries(search, wanted, most)
-    return _csv(entries, most) if kind == "csv" else _ndjson(entries, most)
+    return _csv(entries) if kind == "csv" else _ndjson(entries)
 
 
 def told(wanted: LogFilter) -> dict[str, str]:
@@ -37,26 +38,50 @@ def told(wanted: LogFilter) -> dict[str, str]:
     return shown | ({"recipient": "***"} if wanted.recipient else {})
 
 
-def _entries(search: Search, wanted: LogFilter, most: int) -> Iterator[LogEntry | None]:
-    """The entries in order; None at the end when there are more."""
-    cursor, left = None, most
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """What was not taken along: more than so many entries, or days that cannot be read."""
+
+    most: int | None = None
+    days: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """As a line of its own."""
+        if self.most:
+            return f"… more than {self.most} entries …"
+        return f"… the log cannot be read of {', '.join(self.days)} …"
+
+    def to_dict(self) -> dict[str, object]:
+        """As an object of its own."""
+        return {"truncated": True, "limit": self.most} if self.most else {"unreadable_days": list(self.days)}
+
+
+_Entry = LogEntry | _Missing
+
+
+def _entries(search: Search, wanted: LogFilter, most: int) -> Iterator[_Entry]:
+    """The entries in order, and at the end what is missing."""
+    cursor, left, unreadable = None, most, set[date]()
     while True:
         page = search(wanted, min(_PAGE, left), cursor)
         yield from page.items
         left -= len(page.items)
         cursor = page.next_cursor
-        if cursor is None:
-            return
-        if left <= 0:
-            yield None
-            return
+        unreadable.update(page.unreadable)
+        if cursor is None or left <= 0:
+            break
+    if cursor is not None:
+        yield _Missing(most)
+    if unreadable:
+        yield _Missing(days=tuple(day.isoformat() for day in sorted(unreadable)))
 
 
-def _csv(entries: Iterator[LogEntry | None], most: int) -> Iterator[str]:
+def _csv(entries: Iterator[_Entry]) -> Iterator[str]:
     # The mark at the beginning tells a spreadsheet that this is UTF-8.
     yield "\N{BOM}" + _csv_line(COLUMNS)
     for entry in entries:
-        values: Any = entry.to_dict().values() if entry else (f"… more than {most} entries …",)
+        values: Any = (entry.told,) if isinstance(entry, _Missing) else entry.to_dict().values()
         yield _csv_line("" if value is None else value for value in values)
 
 
@@ -71,7 +96,6 @@ def _safe(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
-def _ndjson(entries: Iterator[LogEntry | None], most: int) -> Iterator[str]:
+def _ndjson(entries: Iterator[_Entry]) -> Iterator[str]:
     for entry in entries:
-        line = entry.to_dict() if entry else {"truncated": True, "limit": most}
-        yield json.dumps(line, ensure_ascii=False) + "\n"
+        yield json.dumps(entry.to_dict(), ensure_ascii=False) + "\n"

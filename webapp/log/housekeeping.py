@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import chain, islice
 
-from sqlalchemy import ColumnElement, Connection, Engine, select, text
+from sqlalchemy import ColumnElement, Engine, select, text
 
+from webapp.log import outbox
 from webapp.log.batch import DIED, PROCESS_DIED, Batch, Values
+from webapp.log.reading import Reading, reading
 from webapp.log.records import stamp
 from webapp.log.tables import call_logs, calls
 from webapp.log.writer import write
@@ -25,30 +28,32 @@ def close_orphans(engine: Engine, now: datetime, older_than: timedelta) -> int:
     between two attempts takes the word of its attempts.
     """
     before = now - older_than
-    with engine.connect() as connection:
-        attempts = connection.scalars(
-            select(call_logs.c.log_id).where(_PENDING, call_logs.c.request_timestamp < before).limit(_MOST)
-        ).all()
-        open_calls = connection.scalars(
+    outbox.catch_up(engine)
+    pending = select(call_logs.c.log_id).where(_PENDING, call_logs.c.request_timestamp < before).limit(_MOST)
+    with reading(engine) as log:
+        found = log.each(lambda connection, _low, _high: connection.scalars(pending).all())
+        attempts = [*islice(chain.from_iterable(found), _MOST)]
+        open_calls = log.main.scalars(
             select(calls.c.call_id).where(_PENDING, calls.c.created_at < before).limit(_MOST)
         ).all()
     died = {log_id: {**DIED, "response_timestamp": stamp(now)} for log_id in attempts}
     if died:
         write(engine, Batch(row_changes=died))
     if open_calls:
-        with engine.connect() as connection:
-            verdicts = _verdicts(connection, call_logs.c.call_id.in_(open_calls))
+        with reading(engine) as log:
+            verdicts = _verdicts(log, call_logs.c.call_id.in_(open_calls))
         died = {call_id: verdicts.get(call_id, _FAILED) for call_id in open_calls}
         write(engine, Batch(call_changes=died))
     return len(attempts)
 
 
-def _verdicts(connection: Connection, wanted: ColumnElement[bool]) -> Mapping[int, Values]:
+def _verdicts(log: Reading, wanted: ColumnElement[bool]) -> Mapping[int, Values]:
     """What the attempts of calls say together."""
     query = select(call_logs.c.call_id, call_logs.c.outcome).where(wanted)
     outcomes: dict[int, set[str]] = {}
-    for row in connection.execute(query):
-        outcomes.setdefault(row.call_id, set()).add(row.outcome)
+    for rows in log.each(lambda connection, _low, _high: connection.execute(query).all()):
+        for row in rows:
+            outcomes.setdefault(row.call_id, set()).add(row.outcome)
     return {
         call_id: _SUCCEEDED if "succeeded" in said else _UNKNOWN if "unknown" in said else _FAILED
         for call_id, said in outcomes.items()

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, func, select, text
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, func, select, text
 from sqlalchemy.sql import visitors
 
-from webapp.log.days import DAY, known
+from webapp.log.days import DAY
 from webapp.log.hints import hints
+from webapp.log.probe import Probe
+from webapp.log.reading import Reading
 from webapp.log.searchtext import HIGH, LOW, Hits, matching
 from webapp.log.tables import call_logs
 
@@ -24,7 +27,12 @@ FIRST = 5_000  # attempts of the first window
 _WIDER = 3  # whole days with three times as many come next, then with nine times as many
 
 
-@dataclass(frozen=True, slots=True)
+# A window of ids, and how many rows are wanted of it: the same statement for all windows is prepared once.
+BETWEEN = (call_logs.c.log_id >= bindparam(LOW), call_logs.c.log_id <= bindparam(HIGH))
+WANTED = "wanted_rows"
+
+
+@dataclass(frozen=True)
 class Where:
     """What must hold, and the ids to look at: from `low` to before `high`."""
 
@@ -32,33 +40,59 @@ class Where:
     low: int
     high: int
 
+    @cached_property
+    def probe(self) -> Probe:
+        """What tells whether there is anything at all."""
+        return Probe([*self.conditions, *BETWEEN])
 
-def newest(
-    connection: Connection, columns: Sequence[Column[Any]], where: Where, limit: int
-) -> list[Mapping[Any, Any]]:
+
+def newest(log: Reading, columns: Sequence[Column[Any]], where: Where, limit: int) -> list[Mapping[Any, Any]]:
     """At most `limit` rows, the newest first; `log_id` has to be among the columns."""
     rows: list[Mapping[Any, Any]] = []
-    for part in parts(where):
-        found: list[Mapping[Any, Any]] = []
-        for start, end in windows(connection, part):
-            query = select(*columns).where(*part.conditions, *_between(start, end))
-            query = query.order_by(call_logs.c.log_id.desc()).limit(limit - len(found))
-            found += connection.execute(query, {LOW: start, HIGH: end - 1}).mappings().all()
-            if len(found) >= limit:
-                break
-        rows = sorted([*rows, *found], key=_id, reverse=True)[:limit] if rows else found
+    divided = parts(where)
+    found = (select(*columns).where(*part.conditions, *BETWEEN) for part in divided)
+    queries = [query.order_by(call_logs.c.log_id.desc()).limit(bindparam(WANTED)) for query in found]
+
+    def ask(connection: Connection, low: int, high: int) -> list[Mapping[Any, Any]]:
+        merged: list[Mapping[Any, Any]] = []
+        for part, query in zip(divided, queries, strict=True):
+            some: list[Mapping[Any, Any]] = []
+            for start, end in windows(log, connection, part, low, high):
+                given = {LOW: start, HIGH: end - 1, WANTED: limit - len(rows) - len(some)}
+                some += connection.execute(query, given).mappings().all()
+                if len(rows) + len(some) >= limit:
+                    break
+            merged = sorted([*merged, *some], key=_id, reverse=True)[:limit] if merged else some
+        return merged
+
+    for some in log.each(ask, where.low, where.high):
+        rows = [*rows, *some][:limit]
+        if len(rows) >= limit:
+            break
     return rows
 
 
-def count_newest(connection: Connection, where: Where, most: int) -> int:
+def count_newest(log: Reading, where: Where, most: int) -> int:
     """How many there are, up to `most` + 1."""
+    divided = parts(where)
+    found = (select(call_logs.c.log_id).where(*part.conditions, *BETWEEN) for part in divided)
+    queries = [select(func.count()).select_from(query.limit(bindparam(WANTED)).subquery()) for query in found]
     count = 0
-    for part, start, end in steps(connection, where):
+
+    def ask(connection: Connection, low: int, high: int) -> int:
+        counted = 0
+        for part, query in zip(divided, queries, strict=True):
+            for start, end in windows(log, connection, part, low, high):
+                left = most + 1 - count - counted
+                if left > 0:
+                    given = {LOW: start, HIGH: end - 1, WANTED: left}
+                    counted += connection.execute(query, given).scalar_one()
+        return counted
+
+    for counted in log.each(ask, where.low, where.high):
+        count += counted
         if count > most:
             break
-        query = select(call_logs.c.log_id).where(*part.conditions, *_between(start, end))
-        capped = select(func.count()).select_from(query.limit(most + 1 - count).subquery())
-        count += connection.execute(capped, {LOW: start, HIGH: end - 1}).scalar_one()
     return count
 
 
@@ -77,38 +111,30 @@ def parts(where: Where) -> list[Where]:
     ]
 
 
-def steps(connection: Connection, where: Where) -> Iterator[tuple[Where, int, int]]:
-    """Everything to look at, one after the other: what must hold there, and from which id to before which."""
-    for part in parts(where):
-        for start, end in windows(connection, part):
-            yield part, start, end
-
-
 _id = itemgetter("log_id")
 
 
-def _between(start: int, end: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return call_logs.c.log_id >= start, call_logs.c.log_id < end
-
-
-def windows(connection: Connection, where: Where) -> Iterator[tuple[int, int]]:
-    """Ranges of ids, newest first; a single one where no words are looked for."""
-    everything = where.low, where.high
+def windows(
+    log: Reading, connection: Connection, where: Where, low: int, high: int
+) -> Iterator[tuple[int, int]]:
+    """Ranges of ids, newest first; a single one where no words are looked for, none where there is nothing."""
+    if log.turn and not where.probe.finds(connection, low, high):
+        return
     if not any(isinstance(part, Hits) for one in where.conditions for part in visitors.iterate(one)):
-        yield everything
+        yield low, high
         return
-    ids = select(call_logs.c.log_id).where(*_between(*everything))
-    start = connection.scalar(ids.order_by(call_logs.c.log_id.desc()).offset(FIRST).limit(1))
+    ids = select(call_logs.c.log_id).where(*BETWEEN).order_by(call_logs.c.log_id.desc())
+    start = connection.scalar(ids.offset(FIRST).limit(1), {LOW: low, HIGH: high - 1})
     if start is None:
-        yield everything
+        yield low, high
         return
-    yield start, where.high
+    yield start, high
     end, enough, attempts = start, FIRST * _WIDER, 0
-    for day in known(connection):
-        low = day.day * DAY
-        if where.low < low < end:
+    for day in log.days:
+        first = day.day * DAY
+        if low < first < end:
             attempts += day.attempts
             if attempts >= enough:
-                yield low, end
-                end, enough, attempts = low, enough * _WIDER, 0
-    yield where.low, end
+                yield first, end
+                end, enough, attempts = first, enough * _WIDER, 0
+    yield low, end

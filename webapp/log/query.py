@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, Engine, RowMapping, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adapters.kit import Clock
 from webapp.log.batch import Batch
 from webapp.log.bodies import unpack
+from webapp.log.callrows import attempts_of
 from webapp.log.days import day_at, id_range
+from webapp.log.dayschema import BODIES
 from webapp.log.entries import Bodies, CallEntry, ErrorCount, LogEntry, Page, ServiceStats
 from webapp.log.filters import LogFilter, decode_cursor, encode_cursor
 from webapp.log.housekeeping import close_orphans
 from webapp.log.newest import Where, count_newest, newest
 from webapp.log.parts import make_ahead
 from webapp.log.points import PointUse, points_of
+from webapp.log.reading import Reading, reading
 from webapp.log.retention import Freed, Kept, Prune, Pruned, freed
 from webapp.log.sizes import DaySize, measure
 from webapp.log.stats import service_series, service_stats, success_rates, top_errors
@@ -89,11 +93,14 @@ class LogStore:
     def search(self, wanted: LogFilter, limit: int = 50, cursor: str | None = None) -> Page:
         """Attempts that match, newest first. Raises FilterInvalid for a foreign cursor."""
         limit = max(1, min(limit, LIMIT_MAX))
-        conditions = wanted.conditions(self.hash_recipient)
+        conditions = list(wanted.conditions(self.hash_recipient))
         before = decode_cursor(cursor) if cursor else None
-        found = self.find(conditions, limit + 1, since=wanted.from_, until=wanted.to, before=before)
+        with self._reading() as log:
+            where = Where(conditions, *id_range(log.days, wanted.from_, wanted.to, before))
+            found = [LogEntry(**row) for row in newest(log, ENTRY_COLUMNS, where, limit + 1)]
         items = tuple(found[:limit])
-        return Page(items, encode_cursor(items[-1].log_id) if len(found) > limit else None)
+        more = encode_cursor(items[-1].log_id) if len(found) > limit else None
+        return Page(items, more, log.missed)
 
     def find(
         self,
@@ -108,9 +115,9 @@ class LogStore:
 
         `since` and `until` only say where to look: a condition on the time has to be among the conditions.
         """
-        with self._reading() as connection:
-            where = Where(list(conditions), *id_range(connection, since, until, before))
-            return [LogEntry(**row) for row in newest(connection, ENTRY_COLUMNS, where, limit)]
+        with self._reading() as log:
+            where = Where(list(conditions), *id_range(log.days, since, until, before))
+            return [LogEntry(**row) for row in newest(log, ENTRY_COLUMNS, where, limit)]
 
     def count(
         self,
@@ -119,40 +126,42 @@ class LogStore:
         *,
         since: datetime | None = None,
         until: datetime | None = None,
+        after: int = -1,
     ) -> int:
-        """How many attempts fulfil all conditions, as in `find`; never more than `most` + 1 are counted."""
-        with self._reading() as connection:
-            where = Where(list(conditions), *id_range(connection, since, until))
-            return count_newest(connection, where, most)
+        """How many attempts newer than the attempt `after` fulfil all conditions, as in `find`.
+
+        Never more than `most` + 1 are counted.
+        """
+        with self._reading() as log:
+            low, high = id_range(log.days, since, until)
+            return count_newest(log, Where(list(conditions), max(low, after + 1), high), most)
 
     def survey(self, wanted: LogFilter) -> Survey:
         """What a search finds, counted over its time, from the newest 10,000 or from the roll-ups."""
-        with self._reading() as connection:
-            return look(connection, wanted, self.hash_recipient, self._clock.now())
+        with self._reading() as log:
+            return look(log, wanted, self.hash_recipient, self._clock.now())
 
     def get(self, log_id: int) -> LogEntry | None:
         """One attempt."""
         query = select(*ENTRY_COLUMNS).where(call_logs.c.log_id == log_id)
-        with self._reading() as connection:
-            row = connection.execute(query).mappings().first()
+        with self._reading() as log:
+            row = log.at(log_id, lambda connection: connection.execute(query).mappings().first())
         return LogEntry(**row) if row else None
 
     def bodies(self, log_id: int) -> Bodies | None:
         """The redacted headers and bodies of an attempt, while they are kept."""
-        with self._reading() as connection:
-            row = (
-                connection.execute(select(call_bodies).where(call_bodies.c.log_id == log_id))
-                .mappings()
-                .first()
-            )
+        query = select(call_bodies).where(call_bodies.c.log_id == log_id)
+        with self._reading() as log:
+            row = log.at(log_id, lambda connection: connection.execute(query).mappings().first(), BODIES)
+            if log.unreadable:
+                return Bodies(unreadable=True)
         return unpack(row) if row else None
 
     def call(self, call_id: int) -> CallEntry | None:
         """One call with all its attempts, oldest first; also what is not in the tables yet."""
-        attempts = select(*ENTRY_COLUMNS).where(call_logs.c.call_id == call_id)
-        with self._reading() as connection:
-            row = connection.execute(select(calls).where(calls.c.call_id == call_id)).mappings().first()
-            rows = {one["log_id"]: one for one in connection.execute(attempts).mappings()}
+        with self._reading() as log:
+            row = log.main.execute(select(calls).where(calls.c.call_id == call_id)).mappings().first()
+            rows = attempts_of(log, call_id, ENTRY_COLUMNS, row)
         told = Batch() if row and row["finished_at"] else self._tail(call_id)
         call = merged(row, told.calls.get(call_id) or told.call_changes.get(call_id))
         if call is None:
@@ -163,13 +172,13 @@ class LogStore:
 
     def call_of_key(self, key_hash: str) -> RowMapping | None:
         """The row of the call that holds this key."""
-        with self._reading() as connection:
-            return connection.execute(select(calls).where(calls.c.call_key == key_hash)).mappings().first()
+        with self._reading() as log:
+            return log.main.execute(select(calls).where(calls.c.call_key == key_hash)).mappings().first()
 
     def unknown_calls(self, since: int) -> Sequence[RowMapping]:
         """Rows of calls from this id on that ended unknown and are not on the reconcile list; at most 200."""
-        with self._reading() as connection:
-            return unknown_calls(connection, since)
+        with self._reading() as log:
+            return unknown_calls(log.main, since)
 
     def release_key(self, call_id: int) -> None:
         """Let the key of a call be used again."""
@@ -178,34 +187,34 @@ class LogStore:
 
     def stats(self, service_id: str, hours: int) -> ServiceStats:
         """How a service did over the last hours, from its newest attempts."""
-        with self._reading() as connection:
-            return service_stats(connection, service_id, hours, self._since(hours))
+        with self._reading() as log:
+            return service_stats(log.main, service_id, hours, self._since(hours))
 
     def series(self, service_id: str, hours: int, step: timedelta) -> list[tuple[int, int]]:
         """Succeeded and failed attempts of a service in each step of the last hours, oldest first."""
         count = timedelta(hours=hours) // step
-        with self._reading() as connection:
-            return service_series(connection, service_id, self._since(hours), step, count)
+        with self._reading() as log:
+            return service_series(log.main, service_id, self._since(hours), step, count)
 
     def points(self, service_id: str, hours: int = 24) -> list[tuple[str | None, int]]:
         """The integration points that called a service, with how many calls, the busiest first."""
-        with self._engine.connect() as connection:
-            return points(connection, service_id, self._since(hours))
+        with reading(self._engine) as log:
+            return points(log, service_id, self._since(hours))
 
     def success_rates(self, hours: int = 24) -> dict[str, tuple[int, int]]:
         """For each service with traffic: attempts that ended and how many succeeded."""
-        with self._reading() as connection:
-            return success_rates(connection, self._since(hours), hours)
+        with self._reading() as log:
+            return success_rates(log.main, self._since(hours), hours)
 
     def top_errors(self, service_id: str, hours: int = 24, limit: int = 5) -> list[ErrorCount]:
         """What went wrong most at a service, by code and endpoint."""
-        with self._reading() as connection:
-            return top_errors(connection, service_id, self._since(hours), limit)
+        with self._reading() as log:
+            return top_errors(log, service_id, self._since(hours), limit)
 
     def points_of(self, via: str) -> Sequence[PointUse]:
         """The integration points that named this route lately, the busiest first."""
-        with self._reading() as connection:
-            return points_of(connection, via)
+        with self._reading() as log:
+            return points_of(log.main, via)
 
     # Kept in order by the monitor.
 
@@ -223,8 +232,8 @@ class LogStore:
 
     def sizes(self) -> list[DaySize]:
         """The days of the log with what they take up, newest first."""
-        with self._reading() as connection:
-            return measure(connection)
+        with self._reading() as log:
+            return measure(log)
 
     def freed(self, kept: Kept) -> Freed:
         """What would go now if so much were kept; with the settings as they are, what is overdue."""
@@ -240,9 +249,11 @@ class LogStore:
     def _recipient_key(self) -> bytes:
         return self._derive(b"recipient-hash")
 
-    def _reading(self) -> Connection:
+    @contextmanager
+    def _reading(self) -> Iterator[Reading]:
         self._settle()
-        return self._engine.connect()
+        with reading(self._engine) as log:
+            yield log
 
     def _since(self, hours: int) -> datetime:
         return self._clock.now() - timedelta(hours=hours)

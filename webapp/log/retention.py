@@ -7,20 +7,24 @@ one. A log that is larger than it may be loses its oldest days before their time
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Column, Connection, Engine, delete, select, update
 
 from webapp.ids import id_at
-from webapp.log.days import DAY, day_at, day_of, known
+from webapp.log import daydrop, outbox
+from webapp.log.dayfiles import DayFiles, files_of
+from webapp.log.days import DAY, day_at, day_of
+from webapp.log.dayschema import BODIES
+from webapp.log.oneatatime import one_writer
 from webapp.log.parts import drop_days, empty_bodies
+from webapp.log.reading import reading
 from webapp.log.searchtext import words_of
 from webapp.log.sizes import DaySize, measure
 from webapp.log.tables import call_bodies, call_logs, calls, log_days
 from webapp.log.wordindex import remove_words
-from webapp.log.writer import one_writer
 
 SLICE = 1_000
 _A_DAY = timedelta(days=1)
@@ -42,6 +46,7 @@ class Pruned:
     bodies: int = 0
     attempts: int = 0
     calls: int = 0
+    size: int = 0  # bytes that the disk has back
     finished: bool = True
 
 
@@ -95,45 +100,71 @@ def freed(kept: Kept, now: datetime, days: list[DaySize]) -> Freed:
 
 
 class Prune:
-    """One run. Each slice is a short transaction of its own, with a pause after it that lets others write."""
+    """One run. Each step is a short transaction of its own, with a pause after it that lets others write."""
 
     def __init__(self, engine: Engine, budget_s: float, sleep: Callable[[float], None]) -> None:
         self._engine = engine
+        self._files = files_of(engine)
         self._sleep = sleep
         self._until = time.monotonic() + budget_s
         self.result = Pruned()
 
     def run(self, kept: Kept, now: datetime) -> Pruned:
         """Take away what has had its time, until there is none or the budget is used up."""
-        with self._engine.connect() as connection:
-            before = limits(kept, now, measure(connection))
-            days = list(known(connection))
-        if self._engine.dialect.name == "postgresql":
-            self._whole_days(before, [(row.day, row.attempts, row.bodies) for row in days])
-        self._slices(lambda connection: self._some_bodies(connection, before.bodies))
-        self._slices(lambda connection: self._some_rows(connection, before.rows))
+        outbox.catch_up(self._engine)
+        with reading(self._engine) as log:
+            days = measure(log)
+        before = limits(kept, now, days)
+        if self._files is not None:
+            self._files_of_days(self._files, before, {day.day: day for day in days})
+        else:
+            self._parts_of_days(before, days)
+            self._slices(lambda connection: self._some_bodies(connection, before.bodies))
+            self._slices(lambda connection: self._some_rows(connection, before.rows))
         self._slices(lambda connection: self._some_calls(connection, before.rows))
-        if self.result.finished:
+        if self.result.finished and self._files is None:  # a day of files is forgotten with them
             with self._engine.begin() as connection:
                 connection.execute(delete(log_days).where(log_days.c.day < day_of(before.rows)))
         return self.result
 
-    def _whole_days(self, before: Limits, days: list[tuple[int, int, int]]) -> None:
+    def _files_of_days(self, files: DayFiles, before: Limits, days: Mapping[int, DaySize]) -> None:
+        """What ends before the limit goes at once; of bodies kept for less than a day some go, as many as had their time."""
+        for day in sorted({*days, *files.days(), *files.days(BODIES)}):
+            if not self._has_time():
+                return
+            known = days.get(day) or DaySize(day, 0, 0, 0, 0)
+            if (day + 1) * DAY <= before.rows:
+                self._count(known.attempts, known.bodies, daydrop.drop_day(self._engine, files, day))
+            elif not files.exists(day, BODIES) or day * DAY >= before.bodies:
+                continue
+            elif (day + 1) * DAY <= before.bodies:
+                self._count(0, known.bodies, daydrop.drop_bodies(self._engine, files, day))
+            else:
+                self.result.bodies += daydrop.some_bodies(self._engine, files, day, before.bodies)
+
+    def _parts_of_days(self, before: Limits, days: list[DaySize]) -> None:
         """What ends before the limit goes at once, however much it is."""
-        gone = [(day, attempts, bodies) for day, attempts, bodies in days if (day + 1) * DAY <= before.rows]
+        gone = [day for day in days if (day.day + 1) * DAY <= before.rows]
         if drop_days(self._engine, before.rows):
-            self.result.attempts += sum(attempts for _, attempts, _ in gone)
-            self.result.bodies += sum(bodies for _, _, bodies in gone)
-        for day, _, bodies in days:
-            if bodies and before.rows < (day + 1) * DAY <= before.bodies and empty_bodies(self._engine, day):
-                self.result.bodies += bodies
+            for day in gone:
+                self._count(day.attempts, day.bodies, day.size)
+        for day in days:
+            ends = (day.day + 1) * DAY
+            if day.bodies and before.rows < ends <= before.bodies and empty_bodies(self._engine, day.day):
+                self._count(0, day.bodies, day.body_bytes)
+
+    def _count(self, attempts: int, bodies: int, size: int) -> None:
+        self.result.attempts += attempts
+        self.result.bodies += bodies
+        self.result.size += size
+
+    def _has_time(self) -> bool:
+        self.result.finished = self.result.finished and time.monotonic() <= self._until
+        return self.result.finished
 
     def _slices(self, work: Callable[[Connection], int]) -> None:
-        while True:
+        while self._has_time():
             began = time.monotonic()
-            if began > self._until:
-                self.result.finished = False
-                return
             with one_writer(self._engine), self._engine.begin() as connection:
                 taken = work(connection)
             if taken < SLICE:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,20 +29,23 @@ _LOCK = int.from_bytes(b"pbrollup")
 _settled = 0.0
 
 
-def fold(connection: Connection, written: Written) -> None:
-    """Count what was newly ended, in the transaction that wrote it; every other second, add it to the sums."""
+def fold(connection: Connection, written: Written, more: Sequence[Sequence[object]] = ()) -> None:
+    """Count what was newly ended, in the transaction that wrote it; every other second, add it to the sums.
+
+    `more` are rows that were made of what was counted elsewhere.
+    """
     global _settled  # noqa: PLW0603 - a time of this process, and it does not matter whose turn it is
     attempts, calls = written.attempts, written.calls
     tallies = count(attempts.ended, calls.ended)
     if attempts.corrected or calls.corrected:
-        _correct(tallies, attempts.corrected, calls.corrected)
-    _insert(connection, tallies)
+        correct(tallies, attempts.corrected, calls.corrected)
+    insert(connection, [*more, *rows_of(tallies)])
     if time.monotonic() - _settled > SETTLE_EVERY_S:
         settle(connection)
         _settled = time.monotonic()
 
 
-def _correct(tallies: Tallies, attempts: Iterable[tuple[Row, Row]], calls: Iterable[tuple[Row, Row]]) -> None:
+def correct(tallies: Tallies, attempts: Iterable[tuple[Row, Row]], calls: Iterable[tuple[Row, Row]]) -> None:
     """Take away what had been counted of rows that say something else now, and count them anew."""
     for side, sign in ((0, -1), (1, 1)):
         told = count([pair[side] for pair in attempts], [pair[side] for pair in calls])
@@ -88,10 +91,16 @@ def _spread(value: str | Mapping[str, int]) -> dict[str, int]:
     return dict(json.loads(value) if isinstance(value, str) else value)
 
 
-def _insert(connection: Connection, tallies: Tallies) -> None:
-    if tallies:
-        rows = [(*place, *_values(tally)) for place, tally in tallies.items()]
-        connection.exec_driver_sql(_insert_sql(fresh.name, connection.dialect.name), rows)
+def rows_of(tallies: Tallies) -> list[tuple[object, ...]]:
+    """Tallies of minutes as the rows that wait to be added up."""
+    return [(*place, *_values(tally)) for place, tally in tallies.items()]
+
+
+def insert(connection: Connection, rows: Sequence[Sequence[object]]) -> None:
+    """Let such rows wait to be added up."""
+    values = [tuple(row) for row in rows]
+    if values:
+        connection.exec_driver_sql(_insert_sql(fresh.name, connection.dialect.name), values)
 
 
 def _upsert(connection: Connection, table: Table, tallies: Tallies) -> None:

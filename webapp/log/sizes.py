@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, select
 
+from webapp.log.dayfiles import DayFiles
 from webapp.log.days import known, part_name
+from webapp.log.dayschema import BODIES
+from webapp.log.reading import Reading
+from webapp.log.tables import call_logs
 
-# What an attempt takes up in a SQLite file with its call, its words and all indexes, but without its bodies, and what
-# a body takes up beyond its own bytes: measured by `bench/logs.py`, because SQLite does not tell by itself.
+_ANY = select(call_logs).limit(1)
+# What an attempt takes up with its words and all indexes, but without its bodies, and what a body takes up beyond its own
+# bytes, for rows of before there were parts: measured by `bench/logs.py`.
 ROW_BYTES, BODY_BYTES = 920, 30
 _PARTS = (
     "SELECT coalesce(pg_total_relation_size(to_regclass(%s)), 0) + coalesce(pg_total_relation_size(to_regclass(%s)), 0),"
@@ -26,6 +32,7 @@ class DaySize:
     bodies: int
     row_bytes: int
     body_bytes: int
+    is_readable: bool = True
 
     @property
     def size(self) -> int:
@@ -33,15 +40,28 @@ class DaySize:
         return self.row_bytes + self.body_bytes
 
 
-def measure(connection: Connection) -> list[DaySize]:
-    """The days of the log, newest first: on PostgreSQL as they lie on the disk, on SQLite as they are counted."""
-    days = []
-    for row in known(connection):
-        rows = row.attempts * ROW_BYTES
-        bodies = row.body_bytes + row.bodies * BODY_BYTES
-        if connection.dialect.name == "postgresql":
-            names = tuple(part_name(table, row.day) for table in ("call_logs", "call_words", "call_bodies"))
-            sizes = connection.exec_driver_sql(_PARTS, names).one()
-            rows, bodies = sizes if any(sizes) else (rows, bodies)
-        days.append(DaySize(row.day, row.attempts, row.bodies, rows, bodies))
-    return days
+def measure(log: Reading) -> list[DaySize]:
+    """The days of the log, newest first, as they lie on the disk."""
+    if log.files is not None:
+        return _files(log, log.files)
+    return [DaySize(row.day, row.attempts, row.bodies, *_parts(log.main, row)) for row in known(log.main)]
+
+
+def _files(log: Reading, files: DayFiles) -> list[DaySize]:
+    for _ in log.each(lambda file, _low, _high: file.execute(_ANY).first()):
+        pass  # who cannot answer is named
+    return [
+        DaySize(
+            row.day, row.attempts, row.bodies, files.size(row.day), files.size(row.day, BODIES),
+            row.day not in log.unreadable,
+        )
+        for row in log.days
+    ]  # fmt: skip
+
+
+def _parts(connection: Connection, row: Row[Any]) -> tuple[int, int]:
+    names = tuple(part_name(table, row.day) for table in ("call_logs", "call_words", "call_bodies"))
+    rows, bodies = connection.exec_driver_sql(_PARTS, names).one()
+    if rows or bodies:
+        return rows, bodies
+    return row.attempts * ROW_BYTES, row.body_bytes + row.bodies * BODY_BYTES

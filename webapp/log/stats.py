@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, bindparam, func, select
 
+from webapp.log.days import id_range
 from webapp.log.entries import ErrorCount, ServiceStats
+from webapp.log.reading import Reading
 from webapp.log.rollups_read import cover, ranking, series, total
 from webapp.log.rollups_tally import MINUTE_S, SERVICE
 from webapp.log.tables import call_logs
 
-_MOST = 10_000
+_MOST, _LEFT = 10_000, "left"
 _ENDED = and_(call_logs.c.kind == "attempt", call_logs.c.outcome != "pending")
 
 
@@ -40,24 +44,29 @@ def success_rates(connection: Connection, since: datetime, hours: int) -> dict[s
     return {service_id: (tally.total, tally.succeeded) for service_id, tally in found}
 
 
-def top_errors(connection: Connection, service_id: str, since: datetime, limit: int) -> list[ErrorCount]:
+def top_errors(log: Reading, service_id: str, since: datetime, limit: int) -> list[ErrorCount]:
     """The most frequent failures among the newest ones, by code and endpoint."""
     newest = (
         select(call_logs.c.code, call_logs.c.request_endpoint, call_logs.c.request_timestamp)
         .where(call_logs.c.service_id == service_id, call_logs.c.request_timestamp >= since)
         .where(call_logs.c.code.is_not(None), _ENDED)
         .order_by(call_logs.c.log_id.desc())
-        .limit(_MOST)
+        .limit(bindparam(_LEFT))
         .subquery()
     )
-    count = func.count()
-    query = (
-        select(newest.c.code, newest.c.request_endpoint, count, func.max(newest.c.request_timestamp))
-        .group_by(newest.c.code, newest.c.request_endpoint)
-        .order_by(count.desc(), newest.c.code)
-        .limit(limit)
-    )
-    return [ErrorCount(*row) for row in connection.execute(query)]
+    kinds = (newest.c.code, newest.c.request_endpoint)
+    query = select(*kinds, func.count(), func.max(newest.c.request_timestamp)).group_by(*kinds)
+    found: dict[tuple[str, str | None], tuple[int, datetime]] = {}
+
+    def ask(connection: Connection, _low: int, _high: int) -> Sequence[Any]:
+        return connection.execute(query, {_LEFT: _MOST - sum(count for count, _ in found.values())}).all()
+
+    for rows in log.each(ask, *id_range(log.days, since, None)):
+        for code, endpoint, count, last_at in rows:
+            before = found.get((code, endpoint), (0, last_at))
+            found[code, endpoint] = before[0] + count, max(before[1], last_at)
+    errors = [ErrorCount(code, endpoint, *told) for (code, endpoint), told in found.items()]
+    return sorted(errors, key=lambda error: (-error.count, error.code, error.request_endpoint or ""))[:limit]
 
 
 def _seconds(moment: datetime) -> int:

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, func, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from webapp.log.days import id_range
 from webapp.log.filters import LogFilter
-from webapp.log.newest import Where, steps
+from webapp.log.newest import BETWEEN, WANTED, Where, parts, windows
+from webapp.log.reading import Reading
 from webapp.log.searchtext import HIGH, LOW
 from webapp.log.spans import Span
 from webapp.log.survey_sums import Narrowed, Sums
@@ -70,41 +71,56 @@ def _of_moment(second: Second, compiler: SQLCompiler, **options: Any) -> str:
     return f"CAST(floor(extract(epoch FROM {compiler.process(second.column, **options)})) AS BIGINT)"
 
 
-def look(
-    connection: Connection, wanted: LogFilter, hash_recipient: Callable[[str], str], now: datetime
-) -> Survey:
+def look(log: Reading, wanted: LogFilter, hash_recipient: Callable[[str], str], now: datetime) -> Survey:
     """What a search finds, counted over its time, or over all the time there is anything of."""
-    times = select(call_logs.c.request_timestamp)
-    oldest = connection.scalar(times.order_by(call_logs.c.log_id).limit(1))
-    newest = connection.scalar(times.order_by(call_logs.c.log_id.desc()).limit(1))
+    oldest, newest = _edge(log, oldest=True), _edge(log, oldest=False)
     if oldest is None or newest is None:
         return Survey()
     start = max(wanted.from_ or oldest, oldest)
     latest = max(now, newest)
     end = min(wanted.to or latest, latest) + _MOMENT
-    where = Where(list(wanted.conditions(hash_recipient)), *id_range(connection, wanted.from_, wanted.to))
+    where = Where(list(wanted.conditions(hash_recipient)), *id_range(log.days, wanted.from_, wanted.to))
     span = Span.of(start, end) if start < end else None
     narrowed = wanted.narrowed_to()
     sums = Sums.of(start, end, Narrowed(*narrowed), now) if span and narrowed else None
-    bars = sums.bars(connection) if sums else {}
+    bars = sums.bars(log.main) if sums else {}
     if sums and sums.inside(bars) > MOST:
-        errors = sums.errors(connection)
-        errors = survey(connection, where, None).errors if errors is None else errors
+        errors = sums.errors(log.main)
+        errors = survey(log, where, None).errors if errors is None else errors
         return Survey(sums.span, bars, errors, MOST, capped=True, is_rolled_up=True)
-    found = survey(connection, where, span)
+    found = survey(log, where, span)
     if sums and found.capped and sum(bar.total() for bar in bars.values()) > MOST:
         return replace(found, span=sums.span, bars=bars, is_rolled_up=True)
     return found
 
 
-def survey(connection: Connection, where: Where, span: Span | None, most: int = MOST) -> Survey:
+def _edge(log: Reading, *, oldest: bool) -> datetime | None:
+    """When the oldest or the newest attempt began."""
+    number = call_logs.c.log_id
+    query = select(call_logs.c.request_timestamp).order_by(number if oldest else number.desc()).limit(1)
+    found = log.each(lambda connection, _low, _high: connection.scalar(query), oldest_first=oldest)
+    return next((at for at in found if at is not None), None)
+
+
+def survey(log: Reading, where: Where, span: Span | None, most: int = MOST) -> Survey:
     """Count the newest attempts that match."""
     bars: dict[int, Counter[str]] = {}
     errors: Counter[str] = Counter()
     total = 0
-    for part, start, end in steps(connection, where):
-        query = _counts(part, start, end, span, most + 1 - total)
-        for place, outcome, later, code, count in connection.execute(query, {LOW: start, HIGH: end - 1}):
+    queries = [(part, _counts(part, span)) for part in parts(where)]
+
+    def ask(connection: Connection, low: int, high: int) -> list[Any]:
+        found: list[Any] = []
+        for part, query in queries:
+            for start, end in windows(log, connection, part, low, high):
+                left = most + 1 - total - sum(row[-1] for row in found)
+                if left > 0:
+                    given = {LOW: start, HIGH: end - 1, WANTED: left}
+                    found += connection.execute(query, given).all()
+        return found
+
+    for rows in log.each(ask, where.low, where.high):
+        for place, outcome, later, code, count in rows:
             bars.setdefault(place, Counter())[tone_of(outcome, later)] += count
             errors.update({code: count} if code else {})
             total += count
@@ -120,18 +136,18 @@ def tone_of(outcome: str, later: object) -> str:
     return "failed" if outcome == "failed" else "unknown"
 
 
-def _counts(where: Where, start: int, end: int, span: Span | None, limit: int) -> Select[Any]:
+def _counts(where: Where, span: Span | None) -> Select[Any]:
     """How many there are of each kind among the newest of a window."""
     columns = call_logs.c
     place: ColumnElement[Any] = literal(0)
-    conditions = [*where.conditions, columns.log_id >= start, columns.log_id < end]
+    conditions = [*where.conditions, *BETWEEN]
     if span:
         first, step = int(span.start.timestamp()), int(span.step.total_seconds())
         place = (Second(columns.request_timestamp) - first) // step
         conditions += [columns.request_timestamp >= span.start, columns.request_timestamp < span.end]
     later = (columns.attempt_no > 1).label("later")
     found = select(place.label("place"), columns.outcome, later, columns.code).where(*conditions)
-    newest = found.order_by(columns.log_id.desc()).limit(limit).subquery()
+    newest = found.order_by(columns.log_id.desc()).limit(bindparam(WANTED)).subquery()
     kinds = (newest.c.place, newest.c.outcome, newest.c.later, newest.c.code)
     return select(*kinds, func.count()).group_by(*kinds)
 

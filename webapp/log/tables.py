@@ -18,7 +18,8 @@ from sqlalchemy import (
 
 from webapp.models.base import Base, BigId, Json, UTCDateTime, Uuid
 
-# On PostgreSQL these are made of one part for each day (`webapp.log.days`), which goes as a whole.
+# On PostgreSQL these are made of one part for each day (`webapp.log.days`), which goes as a whole; on SQLite each day has
+# files of its own with these tables (`webapp.log.dayfiles`), and the database has none of them.
 _BY_DAY = "RANGE (log_id)"
 
 
@@ -140,6 +141,7 @@ log_days = Table(
     Column("bodies", BigInteger, nullable=False),
     Column("body_bytes", BigInteger, nullable=False),
     Column("drift_ms", BigInteger, nullable=False),
+    Column("applied", BigInteger, nullable=False, server_default="0"),  # see webapp.log.outbox
 )
 
 IntegrationCallLog = call_logs

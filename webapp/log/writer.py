@@ -1,32 +1,29 @@
-"""Writes a batch of the journal into the log: rows, bodies, words and counts in one transaction, harmless when repeated."""
+"""Writes a batch of the journal into the log: rows, bodies, words and counts, all or nothing, harmless when repeated."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from webapp.db import lock_for_writing, locked_file
-from webapp.log import rollups
+from webapp.log import daywriter, rollups
 from webapp.log.batch import Batch, Values
 from webapp.log.bodies import pack
+from webapp.log.dayfiles import files_of
 from webapp.log.days import day_of, ensure, note
 from webapp.log.records import moment, stamp
-from webapp.log.searchtext import words_of
 from webapp.log.statements import door_to
 from webapp.log.tables import call_bodies, call_logs, calls
-from webapp.log.wordindex import add_words, remove_words
-from webapp.log.written import Changes, Written, foresee
+from webapp.log.written import Written, ended_in, foresee_attempts, foresee_calls, put_words
 
 
 def write(engine: Engine, batch: Batch) -> Written:
     """Write everything or nothing; returns what that changed. Raises SQLAlchemyError."""
-    with one_writer(engine), engine.begin() as connection:
-        lock_for_writing(connection)
+    if (files := files_of(engine)) is not None:
+        return daywriter.write(engine, files, batch)
+    with engine.begin() as connection:
         ensure(connection, map(day_of, batch.rows))
         written = _rows(connection, batch)
         note(
@@ -34,7 +31,7 @@ def write(engine: Engine, batch: Batch) -> Written:
             [(row["log_id"], moment(row["request_timestamp"])) for row in written.attempts.begun],
             written.bodies,
         )
-        _words(connection, written.attempts)
+        put_words(connection, written.attempts)
         rollups.fold(connection, written)
     return written
 
@@ -44,16 +41,10 @@ def stamped(values: Mapping[str, Any]) -> Values:
     return {name: stamp(value) if isinstance(value, datetime) else value for name, value in values.items()}
 
 
-def one_writer(engine: Engine) -> AbstractContextManager[None]:
-    """Processes that drain into the same SQLite file take turns: waiting for its own lock would starve some."""
-    if engine.dialect.name == "sqlite":
-        return locked_file(Path(f"{engine.url.database}.drain.lock"))
-    return nullcontext()
-
-
 def _rows(connection: Connection, batch: Batch) -> Written:
-    attempts, told_calls = foresee(connection, batch)
-    ended = {row["log_id"] for row in attempts.ended} | {row["log_id"] for _, row in attempts.corrected}
+    attempts = foresee_attempts(connection, batch.rows, batch.row_changes)
+    told_calls = foresee_calls(connection, batch)
+    ended = ended_in(attempts)
     bodies = [pack(log_id, kept) for log_id, kept in batch.bodies.items() if log_id in ended]
     door = door_to(connection)
     door.insert(calls, batch.calls.values())
@@ -62,10 +53,3 @@ def _rows(connection: Connection, batch: Batch) -> Written:
     door.change(call_logs, "log_id", batch.row_changes)
     door.insert(call_bodies, bodies)
     return Written(attempts, told_calls, {body["log_id"]: len(body["packed"]) for body in bodies})
-
-
-def _words(connection: Connection, attempts: Changes) -> None:
-    """An attempt is found by words from its end on."""
-    remove_words(connection, ((row["log_id"], words_of(row)) for row, _ in attempts.corrected))
-    after = [*attempts.ended, *(row for _, row in attempts.corrected)]
-    add_words(connection, ((row["log_id"], words_of(row)) for row in after))

@@ -14,7 +14,9 @@ from sqlalchemy import Connection, Table, select
 
 from webapp.log.batch import PROCESS_DIED, Batch, Values
 from webapp.log.records import stamp
+from webapp.log.searchtext import words_of
 from webapp.log.tables import call_logs, calls
+from webapp.log.wordindex import add_words, remove_words
 
 _DEFAULTS: dict[str, Values] = {
     "call_logs": {"attempt_no": 1, "candidate_no": 1, "kind": "attempt", "sandbox": False},
@@ -62,12 +64,28 @@ _RULES = {
 }
 
 
-def foresee(connection: Connection, batch: Batch) -> tuple[Changes, Changes]:
-    """What writing this batch will change of attempts and of calls; the rows it touches are locked from here on."""
-    return (
-        _changes(connection, call_logs, batch.rows, batch.row_changes),
-        _changes(connection, calls, batch.calls, batch.call_changes),
-    )
+def foresee_attempts(
+    connection: Connection, new: Mapping[int, Values], changed: Mapping[int, Values]
+) -> Changes:
+    """What writing these will change of attempts; the rows it touches are locked from here on."""
+    return _changes(connection, call_logs, new, changed)
+
+
+def foresee_calls(connection: Connection, batch: Batch) -> Changes:
+    """What writing this batch will change of calls, likewise."""
+    return _changes(connection, calls, batch.calls, batch.call_changes)
+
+
+def ended_in(attempts: Changes) -> set[int]:
+    """The attempts whose bodies and words count from now on."""
+    return {row["log_id"] for row in attempts.ended} | {row["log_id"] for _, row in attempts.corrected}
+
+
+def put_words(connection: Connection, attempts: Changes) -> None:
+    """Let attempts be found by words, from their end on."""
+    remove_words(connection, ((row["log_id"], words_of(row)) for row, _ in attempts.corrected))
+    after = [*attempts.ended, *(row for _, row in attempts.corrected)]
+    add_words(connection, ((row["log_id"], words_of(row)) for row in after))
 
 
 def _changes(

@@ -16,7 +16,6 @@ from webapp.extensions import runtime
 from webapp.log.entries import Page as LogPage
 from webapp.log.filters import FilterInvalid, LogFilter
 from webapp.log.survey import Survey
-from webapp.log.tables import call_logs
 from webapp.web.charts import Bucket, Histogram
 from webapp.web.i18n import number, say, stamp
 from webapp.web.log_search import LogSearch, address_with
@@ -136,8 +135,8 @@ def newer(search: LogSearch, than: str) -> int:
     if not (than.isascii() and than.isdigit()) or int(than[:20]) >= 2**63:
         return 0
     log = runtime().log
-    conditions = [*search.filter.conditions(log.hash_recipient), call_logs.c.log_id > int(than)]
-    return log.count(conditions, NEWS_MOST)
+    conditions = search.filter.conditions(log.hash_recipient)
+    return log.count(conditions, NEWS_MOST, after=int(than))
 
 
 def iso(moment: datetime) -> str:
