@@ -61,11 +61,13 @@ class Rows:
         self._random = random.Random(seed)
         self._step = timedelta(days=DAYS) / count
 
-    def batches(self, size=500):
-        """All of them, oldest first, as the drain would write them."""
-        for start in range(0, self.count, size):
+    def batches(self, size=500, share=(0, 1)):
+        """All of them, oldest first, as the drain would write them; or one of several equal shares."""
+        part, parts = share
+        first, last = self.count * part // parts, self.count * (part + 1) // parts
+        for start in range(first, last, size):
             batch = Batch()
-            for number in range(start, min(start + size, self.count)):
+            for number in range(start, min(start + size, last)):
                 self._add(batch, number)
             yield batch
 

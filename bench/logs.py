@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
-from sqlalchemy import func, make_url, select
+from sqlalchemy import make_url
 
 from adapters.kit import SystemClock
 from bench.kill import in_child
@@ -31,11 +31,11 @@ from bench.kill_drain import one_call
 from bench.log_rows import DAYS, RARE, Rows
 from webapp.db import make_engine, upgrade
 from webapp.ids import id_at
+from webapp.log.dayfiles import files_of
 from webapp.log.filters import LogFilter, encode_cursor
 from webapp.log.ledger import Ledger
 from webapp.log.query import LogStore
 from webapp.log.retention import Kept
-from webapp.log.tables import call_logs
 from webapp.log.writer import write
 
 SERVER = "postgresql://postgres@127.0.0.1:5432/postgres"
@@ -78,14 +78,28 @@ def store_of(engine):
     return LogStore(engine, SystemClock(), lambda purpose: purpose)
 
 
-def load(engine, count, now):
-    """Write the rows; returns seconds and the durations of batches."""
-    began, took = time.perf_counter(), []
-    for batch in Rows(count, now).batches():
+def load(url, count, now, place, processes):
+    """Write the rows, each process those of other days; returns seconds and the durations of batches."""
+    began = time.perf_counter()
+    notes = [place / f"took-{part}.json" for part in range(processes)]
+    children = [
+        in_child(load_share, url, count, now, (part, processes), note) for part, note in enumerate(notes)
+    ]
+    for child in children:
+        _, status = os.waitpid(child, 0)
+        assert status == 0, "The rows could not be written."
+    seconds = time.perf_counter() - began
+    return seconds, [one for note in notes for one in json.loads(note.read_text())]
+
+
+def load_share(url, count, now, share, note):
+    engine, took = make_engine(url), []
+    for batch in Rows(count, now, seed=share[0] + 1).batches(share=share):
         started = time.perf_counter()
         write(engine, batch)
         took.append(time.perf_counter() - started)
-    return time.perf_counter() - began, took
+    note.write_text(json.dumps(took))
+    engine.dispose()
 
 
 def write_on(url, directory):
@@ -123,10 +137,12 @@ def measure(engine, given, count, now, times, *, cold):
 def forget(engine):
     """Let go of connections, and of the file's pages where that is in our hands."""
     engine.dispose()
-    if engine.dialect.name == "sqlite":
-        descriptor = os.open(engine.url.database, os.O_RDONLY)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(descriptor)
+    if files := files_of(engine):
+        files.close()
+        for path in (engine.url.database, *files.directory.glob("*.sqlite3")):
+            descriptor = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(descriptor)
 
 
 def p95(values):
@@ -197,7 +213,12 @@ def sizes(engine, count):
                 connection.exec_driver_sql(f"PRAGMA {name}").scalar()
                 for name in ("page_count", "freelist_count")
             )
-            whole = {"file": (pages - free) * 4096}
+            days = store_of(engine).sizes()
+            whole = {
+                "calls and sums": (pages - free) * 4096,
+                "files of the days": sum(day.row_bytes for day in days),
+                "files of bodies": sum(day.body_bytes for day in days),
+            }
         else:
             query = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relname LIKE %s"
             whole = {
@@ -216,20 +237,28 @@ def take_away(engine):
     store = store_of(engine)
     began = time.perf_counter()
     gone = store.prune(Kept(timedelta(days=DAYS - 1), timedelta(days=DAYS - 1)), 600)
-    return {"attempts": gone.attempts, "calls": gone.calls, "seconds": round(time.perf_counter() - began, 2)}
+    seconds = round(time.perf_counter() - began, 2)
+    return {
+        "attempts": gone.attempts,
+        "calls": gone.calls,
+        "MB free again": gone.size >> 20,
+        "seconds": seconds,
+    }
 
 
 def run(url, rows, directory):
     engine = make_engine(url)
     upgrade(engine)
     now = datetime.now(UTC)
-    with engine.connect() as connection:
-        there = connection.execute(select(func.count()).select_from(call_logs)).scalar_one()
+    there = sum(day.attempts for day in store_of(engine).sizes())
     report = {"database": engine.dialect.name, "rows": rows}
     if there < rows * _MOSTLY:
-        seconds, took = load(engine, rows, now)
+        processes = 2 if engine.dialect.name == "sqlite" else 1
+        engine.dispose()
+        seconds, took = load(url, rows, now, Path(directory).parent, processes)
         report["load"] = {
-            "rows/s": round(rows / seconds), "writer only, rows/s": round(rows / sum(took)),
+            "processes": processes, "rows/s": round(rows / seconds),
+            "writer only, rows/s of a process": round(rows / sum(took)),
             "batch of 500, p50 / p99 / longest, ms": [
                 round(value * 1000, 1) for value in (statistics.median(took), statistics.quantiles(took, n=100)[-1], max(took))
             ],
