@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
+from tests.logfiles import change_bodies
 from webapp.log.batch import Batch
 from webapp.log.entries import Bodies
 from webapp.log.filters import encode_cursor
@@ -230,8 +231,7 @@ def test_two_views_of_one_name_are_one_too_many(client, token):
 
 def test_a_body_that_cannot_be_decoded_is_told_as_such(client, token, runtime):
     write(runtime.engine, Batch(rows=rows(1), bodies={1: Bodies({"A": "b"}, "{}", None, None)}))
-    with runtime.engine.begin() as connection:
-        connection.execute(update(call_bodies).values(packed=b"damaged"))
+    change_bodies(runtime.engine, update(call_bodies).values(packed=b"damaged"))
 
     answer = client.get(f"{LOGS}/1", headers=token("logs:read", "logs:read_payload"))
     without = client.get(f"{LOGS}/1", headers=token("logs:read"))

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import text
 
+from tests.logfiles import ask, change
 from tests.ui.checks import check_page, forget
 from tests.ui.conftest import VIEWS
 from webapp.log import rollups
@@ -40,12 +41,11 @@ def ten_million(runtime, clock, many):
     """Sums as they are after ten million attempts in thirty days; only the newest rows are there."""
     now_s = int(clock.now().timestamp())
     first = clock.now() - timedelta(days=30)
+    earlier = text("UPDATE call_logs SET request_timestamp = :at WHERE log_id = 1")
+    change(runtime.engine, earlier.bindparams(at=f"{first:%Y-%m-%d %H:%M:%S.%f}"))
+    (second,) = ask(runtime.engine, text("SELECT service_id FROM call_logs WHERE log_id = 2"))
+    service_id = second["service_id"]
     with runtime.engine.begin() as connection:
-        connection.execute(
-            text("UPDATE call_logs SET request_timestamp = :at WHERE log_id = 1"),
-            {"at": f"{first:%Y-%m-%d %H:%M:%S.%f}"},
-        )
-        service_id = connection.scalar(text("SELECT service_id FROM call_logs WHERE log_id = 2"))
         tallies = {}
         for day in range(30):
             start_s = (now_s // 86_400 - day) * 86_400
@@ -75,8 +75,7 @@ def test_no_results(visit, many):
 
 
 def test_error(visit, runtime, many):
-    with runtime.engine.begin() as connection:
-        connection.execute(text("ALTER TABLE call_logs RENAME TO call_logs_away"))
+    change(runtime.engine, text("ALTER TABLE call_logs RENAME TO call_logs_away"))
     in_every_view(visit, "/logs", {"en": "The log cannot be read now", "zh": "现在无法读取日志"})
 
 
