@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 
 from webapp.ids import id_at
+from webapp.log.dayfiles import files_of
+from webapp.log.days import day_at
 from webapp.log.entries import Bodies
 
 PAGE = "/settings/system/retention"
@@ -33,6 +35,21 @@ def test_it_shows_what_is_kept_day_by_day(admin_client, days):
     assert "2025-12-29" in text
     assert "Nothing is past its time." in text
     assert "Nothing would go." in text
+
+
+def test_a_day_whose_file_is_gone_is_named_on_the_pages(admin_client, days, runtime, clock):
+    files = files_of(runtime.engine)
+    if files is None:
+        pytest.skip("PostgreSQL keeps days as parts of tables")
+    files.close()
+    files.path(day_at(clock.now() - timedelta(days=2))).unlink()
+
+    shown = admin_client.get(PAGE).text
+    found = admin_client.get("/logs").text
+
+    assert shown.count("cannot be read") == 1
+    assert "cannot be read, its files are damaged or missing: 2025-12-31." in found
+    assert "无法读取以下日期的日志" in admin_client.get("/logs", headers={"Accept-Language": "zh-CN"}).text
 
 
 def test_a_change_is_worked_out_and_changes_nothing(admin_client, days, runtime):
