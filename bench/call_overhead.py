@@ -14,10 +14,12 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
+from adapters.kit import Reply, http
 from bench.vendor import vendor
-from bench.ways import WAYS
+from bench.ways import WAYS, Ours
 
 SETTINGS = ((1, 0.0), (8, 20.0), (32, 20.0))  # threads and the vendor's time in ms
 BASE = "requests.Session"
@@ -79,6 +81,32 @@ def figures(slices):
     return dict(zip(names, (statistics.median(column) for column in zip(*each, strict=True)), strict=True))
 
 
+def stubbed(rounds, calls, database_url):
+    """Calls without a network, one thread: what is left is ours. Microseconds, medians of the rounds."""
+    with tempfile.TemporaryDirectory() as place, without_network():
+        ours = Ours("http://127.0.0.1:9", Path(place), database_url)
+        run(ours, 1, calls)
+        found = figures([run(ours, 1, calls) for _ in range(rounds)])
+        ours.close()
+    return found
+
+
+@contextmanager
+def without_network():
+    """Let every request be answered at once, by nobody."""
+
+    class Nobody:
+        def send(self, _outgoing, wire):
+            wire.phase = "done"
+            return Reply.of(202, {"X-Message-Id": "m-1"})
+
+    before, http.transport_for = http.transport_for, lambda *_: Nobody()
+    try:
+        yield
+    finally:
+        http.transport_for = before
+
+
 def table(threads, delay_ms, found):
     """The figures as a table for people, each beside its ratio to the pooled session."""
     base = found[BASE]
@@ -109,6 +137,13 @@ def main():
         found = measure(threads, delay_ms, given.rounds, given.calls, given.database_url)
         results.append({"threads": threads, "vendor_ms": delay_ms, "ways": found})
         print("\n".join(table(threads, delay_ms, found)), flush=True)
+    if not given.threads:
+        alone = stubbed(given.rounds, given.calls, given.database_url)
+        results.append({"threads": 1, "stub": alone})
+        print(
+            "\nwithout a network, one thread: "
+            + ", ".join(f"{name} {value:.0f}" for name, value in alone.items())
+        )
     if given.json:
         given.json.write_text(json.dumps({"python": sys.version, "results": results}, indent=1) + "\n")
 
