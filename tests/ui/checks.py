@@ -13,7 +13,8 @@ TOOLS = Path(__file__).parent / "node_modules"
 AXE = TOOLS / "axe-core" / "axe.min.js"
 VNU = TOOLS / "vnu-jar" / "build" / "dist" / "vnu.jar"
 
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+CONTRAST = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}  # what hangs on colours
 # Chromium reports every refused request on the console, the refusals that a page shows in words too.
 REFUSED = "Failed to load resource: the server responded with a status of 4"
 # Playwright itself leaves `style=""` on inputs when it takes a picture; nothing else may break the policy.
@@ -35,7 +36,7 @@ def watch(page: Page) -> None:
     setattr(page, "_said", said)  # noqa: B010 - the page carries its own notes
 
 
-def check_page(page: Page) -> None:
+def check_page(page: Page, rules: dict[str, object] = RULES) -> None:
     """Assert that the page as it now stands is accessible, fits its window and broke no rule on the way here."""
     broken = page.evaluate("window.__violations")
     assert not broken, broken
@@ -44,7 +45,7 @@ def check_page(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (
         "the page is wider than the window"
     )
-    found = violations(page)
+    found = violations(page, rules)
     forget(page)
     assert not found, "\n".join(found)
 
@@ -55,13 +56,13 @@ def forget(page: Page) -> None:
     page._said.clear()
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: Page, rules: dict[str, object] = RULES) -> list[str]:
     """Let axe look at the page; each line names a rule, the element and what is wrong with it."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())
     found = page.evaluate(
         "rules => axe.run({runOnly: rules, resultTypes: ['violations'], preload: false}).then(result => result.violations)",
-        RULES,
+        rules,
     )
     return [
         f"{rule['id']}: {node['html'][:160]} ({node['failureSummary']})"

@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 from sqlalchemy import text
 
 from tests.logfiles import ask, change
-from tests.ui.checks import check_page, forget
-from tests.ui.conftest import VIEWS
+from tests.ui.checks import forget
+from tests.ui.conftest import LIGHT, check_themes
 from webapp.log import rollups
 from webapp.log.ledger import Ledger
 from webapp.log.rollups_tally import SERVICE, Place, Tally
@@ -56,13 +56,13 @@ def ten_million(runtime, clock, many):
 
 
 def in_every_view(visit, path, words, role="owner"):
-    for view in VIEWS:
+    for view in LIGHT:
         page = visit(path, view, role)
         expect(page.locator("main")).to_contain_text(words[view.locale[:2]])
         forget(page)
-        check_page(page)
+        check_themes(page)
         page.context.close()
-    plain = visit(path, VIEWS[0], role, javascript=False)
+    plain = visit(path, LIGHT[0], role, javascript=False)
     expect(plain.locator("main")).to_contain_text(words["en"])
 
 
