@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from webapp.log.batch import Batch
+from webapp.log.days import DAY
 from webapp.log.filters import LogFilter
 from webapp.log.language_services import Services
 from webapp.log.spans import Span
@@ -40,7 +41,7 @@ def made(number, chance):
     at = START + timedelta(seconds=number * 7)
     outcome = chance.choice(("succeeded", "succeeded", "failed", "unknown", "pending"))
     return {
-        "log_id": number,
+        "log_id": number // 24 * DAY + number,  # in parts of the log for six days
         "call_id": 7504180281704876000 + number // 3,
         "kind": chance.choice(("attempt", "attempt", "local", "transition")),
         "service_id": one((MAIL, SMS, GONE)),

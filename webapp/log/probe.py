@@ -24,9 +24,9 @@ class Probe:
 
     def __init__(self, conditions: Iterable[ColumnElement[bool]]) -> None:
         query: Select[Any] = select(literal_column("1")).where(*conditions).limit(1)
-        compiled = query.compile(dialect=_NAMED, compile_kwargs={"render_postcompile": True})
-        self._sql = str(compiled)
-        self._given = {name: _as_kept(value) for name, value in compiled.params.items()}
+        written = query.compile(dialect=_NAMED).construct_expanded_state({LOW: 0, HIGH: 0})
+        self._sql = written.statement  # with lists of values written out
+        self._given = {name: _as_kept(value) for name, value in written.parameters.items()}
 
     def finds(self, connection: Connection, low: int, high: int) -> bool:
         """Whether there is anything from one id to before another."""
