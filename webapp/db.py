@@ -187,4 +187,14 @@ def _forget_connections() -> None:
         engine.dispose(close=False)
 
 
-os.register_at_fork(after_in_child=_forget_connections)
+def _close_files() -> None:
+    """Give back connections to files before a fork: the child's SQLite would take their locks for its own.
+
+    Without locks of its own, what it writes would be lost when the parent lets go of the file.
+    """
+    for engine in engines():
+        if engine.dialect.name == "sqlite":
+            engine.dispose()
+
+
+os.register_at_fork(before=_close_files, after_in_child=_forget_connections)

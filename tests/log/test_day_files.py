@@ -245,6 +245,35 @@ def test_a_forked_child_reads_and_writes_on(runtime):
     assert_right(runtime, 4)
 
 
+def write_in_turns(url, turn, done):
+    engine = make_engine(url)
+    for number in range(1, 5):
+        assert turn.acquire(timeout=30)
+        log_id = id_at(MIDNIGHT) + 500 + number
+        write(engine, batch_of(attempt(MIDNIGHT, log_id=log_id, call_id=log_id)))
+        done.release()
+
+
+def test_what_a_forked_child_writes_outlives_the_connections_of_its_parent(runtime, files, config):
+    """A file whose last reader leaves is tidied up: SQLite must not take the child's locks for the parent's."""
+    write(runtime.engine, batch_of(attempt(MIDNIGHT)))
+    assert len(runtime.log.search(LogFilter()).items) == 1
+    context = multiprocessing.get_context("fork")
+    turn, done = context.Semaphore(0), context.Semaphore(0)
+    child = in_child(write_in_turns, config.database_url, turn, done)
+
+    for number in range(1, 5):
+        turn.release()
+        assert done.acquire(timeout=30)
+        assert len(runtime.log.search(LogFilter()).items) == 1 + number
+        files.close()
+        runtime.engine.dispose()
+    child.join(30)
+
+    assert child.exitcode == 0
+    assert_right(runtime, 5)
+
+
 def test_threads_read_while_days_come_and_go(runtime, clock):
     clock.at = MIDNIGHT
     write(runtime.engine, batch_of(*(attempt(MIDNIGHT - number * A_DAY) for number in range(12))))
