@@ -142,7 +142,8 @@ class SqliteState(Store):
     def _connection(self) -> _Connection:
         connection: _Connection | None = getattr(self._mine, "connection", None)
         if connection is None:
-            if not self._path.exists():  # closing a descriptor of a file in use would let go of the locks on it
+            # Only then: closing a descriptor of a file in use would let go of the locks on it.
+            if not self._path.exists():
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             connection = sqlite3.connect(
                 self._path,
