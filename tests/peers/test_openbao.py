@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-import random
 import socket
 import threading
 import time
@@ -20,7 +19,7 @@ from adapters.kit.clock import SystemClock
 from tests.peers.certificates import certificate
 from tests.peers.openbao import POLICY
 from tests.vault.stores import drain, fill, job, new_primary, on_older_keys, opened, primary, wrapped_by
-from tests.vault.test_death import FORK, everything, write
+from tests.vault.test_death import among_deaths
 from webapp.keyconfig import KeyPlaces
 from webapp.runtime import Runtime
 from webapp.vault import (
@@ -500,22 +499,7 @@ def test_deaths_and_writers_while_moving_to_it_lose_nothing(openbao, config):
     runtime = Runtime.create(dataclasses.replace(settings, key_provider="local"), SystemClock())
     values = fill(runtime, scopes=200, each=2)
     kek = added_there(runtime)
-    stop, answers = FORK.Event(), FORK.Queue()
-    writers = [FORK.Process(target=write, args=[settings, number, stop, answers]) for number in range(4)]
-    for process in writers:
-        process.start()
-    for _ in range(6):
-        doomed = FORK.Process(target=everything, args=[settings])
-        doomed.start()
-        time.sleep(random.uniform(0.1, 0.6))
-        doomed.kill()
-        doomed.join(30)
-    stop.set()
-    for _ in writers:
-        values |= answers.get(timeout=60)
-    for process in writers:
-        process.join(30)
-        assert process.exitcode == 0
+    values |= among_deaths(settings, 6, 0.6)
 
     drain(rotation.rewrap(runtime))
     drain(rotation.reencrypt(runtime))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
-import random
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -17,7 +15,7 @@ from tests.peers.azure_vault import Credential
 from tests.peers.openbao import POLICY
 from tests.peers.test_openbao import until_answering
 from tests.vault.stores import drain, fill, job, on_older_keys, opened, wrapped_by
-from tests.vault.test_death import FORK, everything, write
+from tests.vault.test_death import among_deaths
 from webapp.keyconfig import AzureSettings, KeyPlaces
 from webapp.runtime import Runtime
 from webapp.vault import jobs, lifecycle, microsoft, rotation
@@ -160,22 +158,7 @@ def test_deaths_and_writers_while_moving_to_a_cloud_lose_nothing(config, cloud):
     runtime = Runtime.create(config, SystemClock())
     values = fill(runtime, scopes=30, each=2)
     kek = added(runtime, kind)
-    stop, answers = FORK.Event(), FORK.Queue()
-    writers = [FORK.Process(target=write, args=[config, number, stop, answers]) for number in range(4)]
-    for process in writers:
-        process.start()
-    for _ in range(5):
-        doomed = FORK.Process(target=everything, args=[config])
-        doomed.start()
-        time.sleep(random.uniform(0.2, 0.8))
-        doomed.kill()
-        doomed.join(30)
-    stop.set()
-    for _ in writers:
-        values |= answers.get(timeout=60)
-    for process in writers:
-        process.join(30)
-        assert process.exitcode == 0
+    values |= among_deaths(config, 5, 0.8)
 
     drain(rotation.rewrap(runtime))
     drain(rotation.reencrypt(runtime))

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import event
@@ -153,26 +154,36 @@ def write(config, writer, stop, answers):
     answers.put(written)
 
 
-def test_four_writers_lose_nothing_while_everything_rotates(config, live):
-    values = fill(live, scopes=5)
-    stop, answers = FORK.Event(), FORK.Queue()
-    writers = [FORK.Process(target=write, args=[config, n, stop, answers]) for n in range(4)]
+@contextmanager
+def four_writers(config):
+    """Four processes that write until the block ends; what they wrote is known then."""
+    stop, answers, written = FORK.Event(), FORK.Queue(), {}
+    writers = [FORK.Process(target=write, args=[config, number, stop, answers]) for number in range(4)]
     for process in writers:
         process.start()
-    ends = time.monotonic() + 3
-    rounds = 0
-    while time.monotonic() < ends or rounds < 2:
-        new_primary(live)
-        drain(rotation.rewrap(live))
-        drain(rotation.rotate(live, before=live.clock.now()))
-        drain(rotation.reencrypt(live))
-        rounds += 1
-    stop.set()
+    try:
+        yield written
+    finally:
+        stop.set()
     for _ in writers:
-        values |= answers.get(timeout=60)
+        written |= answers.get(timeout=60)
     for process in writers:
         process.join(30)
         assert process.exitcode == 0
+
+
+def test_four_writers_lose_nothing_while_everything_rotates(config, live):
+    values = fill(live, scopes=5)
+    ends = time.monotonic() + 3
+    rounds = 0
+    with four_writers(config) as written:
+        while time.monotonic() < ends or rounds < 2:
+            new_primary(live)
+            drain(rotation.rewrap(live))
+            drain(rotation.rotate(live, before=live.clock.now()))
+            drain(rotation.reencrypt(live))
+            rounds += 1
+    values |= written
 
     assert rounds > 1
     assert len(values) > 50
@@ -181,3 +192,15 @@ def test_four_writers_lose_nothing_while_everything_rotates(config, live):
     assert on_older_keys(live) == 0
     assert list(wrapped_by(live)) == [primary(live).id]
     assert opened(live, values) == values
+
+
+def among_deaths(config, kills, longest_s):
+    """Move keys in processes that are killed at random moments, while four others write; returns what these wrote."""
+    with four_writers(config) as written:
+        for _ in range(kills):
+            doomed = FORK.Process(target=everything, args=[config])
+            doomed.start()
+            time.sleep(random.uniform(0.1, longest_s))
+            doomed.kill()
+            doomed.join(30)
+    return written

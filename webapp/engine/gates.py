@@ -23,8 +23,8 @@ from webapp.engine.judge import Signs
 from webapp.engine.limiter import Limiter
 from webapp.engine.quota import Quotas, Rule, rules_of
 from webapp.engine.refusals import Refusals
+from webapp.engine.told import Told
 from webapp.engine.trace import Step, Trace
-from webapp.engine.tripped import Tripped
 from webapp.engine.vendor_limits import VendorLimits, read_limits
 from webapp.registry.overrides import in_force, seconds_left
 from webapp.state import StateDown
@@ -59,7 +59,7 @@ class Gates:
         self.fleet = Fleet(runtime.state, runtime.clock, self.rng)
         self.budget = Budget(runtime.clock)
         self.refusals = Refusals(runtime.state)
-        self.tripped = Tripped(runtime.state)
+        self.tripped = Told(runtime.state, "tripped")
 
     def signs(self, candidate: Candidate, load: Load) -> Signs:
         """Look at everything that may forbid a candidate, without taking anything."""

@@ -5,23 +5,20 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Sequence
-from typing import Any
 
 from webapp.engine.classify import Verdict
-from webapp.state import StateDown, Store
+from webapp.engine.told import Told
+from webapp.state import Store
 
 IN_A_ROW = 3
 REFUSED = "VENDOR_AUTH_REJECTED"
-_DOC = "refused"
-
-Doc = dict[str, Any]
 
 
 class Refusals:
     """Counts in each process; what it has to tell lies in the shared store until the leading process takes it."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._told = Told(store, "refused")
         self.forget_all()
         _all.add(self)
 
@@ -36,15 +33,11 @@ class Refusals:
         elif verdict.code == REFUSED:
             count = self._counts[key] = self._counts.get(key, 0) + 1
             if count == IN_A_ROW:
-                self._store.update(_DOC, lambda doc, now: ((doc or {}) | {key: now}, None))
+                self._told.note(key)
 
     def take(self) -> Sequence[str]:
         """The services whose credentials were refused often enough since this was asked last."""
-        try:
-            (doc,), _ = self._store.read([_DOC])
-            return self._store.update(_DOC, lambda doc, _now: ({}, tuple(doc or ()))) if doc else ()
-        except StateDown:
-            return ()
+        return self._told.take()
 
 
 _all: weakref.WeakSet[Refusals] = weakref.WeakSet()

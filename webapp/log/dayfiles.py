@@ -24,6 +24,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.util import LRUCache
 
 from webapp.db import lock_for_writing, locked_file, prepare_sqlite, retire, when_retired
+from webapp.disk import sync_directory
 from webapp.log.dayengines import make_engine
 from webapp.log.days import LAST_DATE, date_of, day_at_date
 from webapp.log.dayschema import ROWS, Kind, bring_up, make, version_of
@@ -191,7 +192,7 @@ class DayFiles:
             finally:
                 os.close(descriptor)
             unfinished.rename(path)
-            _sync(self.directory)
+            sync_directory(self.directory)
         except (OSError, sqlite3.Error) as error:
             raise OperationalError(f"make {path.name}", None, error) from error
 
@@ -246,14 +247,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 _files: weakref.WeakKeyDictionary[Engine, DayFiles] = weakref.WeakKeyDictionary()

@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from webapp.disk import sync_directory
+
 SUFFIX = ".journal"
 _FILE_MAGIC = b"PBJRNL01"
 _MAGIC = b"\xabPBr"
@@ -51,7 +53,7 @@ class Segment:
             os.write(descriptor, _FILE_MAGIC + _MARK.pack(START))
             path = directory / (name + SUFFIX)
             fresh.rename(path)
-            _sync_directory(directory)
+            sync_directory(directory)
             return cls(path, descriptor)
         except OSError:
             os.close(descriptor)
@@ -182,11 +184,3 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
     mine = os.fstat(descriptor)
     return (named.st_ino, named.st_dev) == (mine.st_ino, mine.st_dev)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

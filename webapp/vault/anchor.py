@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webapp.db import locked_file
+from webapp.disk import sync_directory
 
 if TYPE_CHECKING:
     from webapp.runtime import Runtime
@@ -84,11 +85,7 @@ def _replace(runtime: Runtime, head: Head) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_directory(path.parent)
 
 
 def _check(runtime: Runtime, head: Head) -> str:

@@ -15,6 +15,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from webapp.disk import sync_directory
 from webapp.vault.errors import KeyRefused
 from webapp.vault.provider import fingerprint
 
@@ -51,15 +52,7 @@ def write_once(path: Path, key: bytes) -> None:
             return  # another process was first; its key counts
     finally:
         draft.unlink()
-    _sync(path.parent)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_directory(path.parent)
 
 
 def _format(key: bytes) -> bytes:
